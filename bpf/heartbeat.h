@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The heartbeat stage sees only packets of known flows that the fast path left alone, and has the
+ * time for what that one must not do: is the flow's time over, is the server's socket still
+ * there, when is the next heartbeat. A heartbeat is a packet that goes to the server although the
+ * kernel could relay it; when the server relays it (its twin, see twins.h), that renews the proof.
+ */
+#ifndef TURN_HEARTBEAT_H
+#define TURN_HEARTBEAT_H
+
+#include "allocs.h"
+#include "relay.h"
+
+#define TURN_MISSES 3 /* heartbeats without a twin after which a flow is suspended */
+#define TURN_PROOF 4  /* intervals that a twin is good for, if no packet comes to be missed */
+
+/* a time from 3/4 to 5/4 of the interval away, so that channels do not beat together */
+static __always_inline __u64 turn_next_beat(const struct turn_config *config, __u64 now)
+{
+	__u32 interval = config->heartbeat;
+
+	return now + interval - interval / 4 + bpf_get_prandom_u32() % (interval / 2 + 1);
+}
+
+/* Sets the deadline from all that bounds it. */
+static __always_inline void turn_set_deadline(struct turn_flow *flow,
+					      const struct turn_config *config)
+{
+	__u64 proof = flow->confirmed + (__u64)TURN_PROOF * config->heartbeat;
+	__u64 deadline = flow->due;
+
+	if (flow->until < deadline)
+		deadline = flow->until;
+	if (proof < deadline)
+		deadline = proof;
+	flow->deadline = deadline;
+}
+
+/*
+ * Works out flow->until from channel, permission and allocation. TURN_RELAY if all of them live,
+ * else why not.
+ */
+static __always_inline __u32 turn_reckon(const struct turn_key4 *key, struct turn_flow *flow,
+					 __u64 now)
+{
+	union turn_ip peer = {};
+	struct turn_permission_key permission_key;
+	struct turn_permission *permission;
+	struct turn_alloc *alloc;
+	struct turn_key4 tuple;
+	__u64 until = flow->expires;
+
+	if (now >= until)
+		return TURN_REASON_EXPIRED_CHANNEL;
+
+	turn_tuple_of(key, flow, &tuple);
+	alloc = bpf_map_lookup_elem(&turn_allocs, &tuple);
+	if (!alloc)
+		return TURN_REASON_EXPIRED_ALLOCATION;
+	if (alloc->slot != flow->slot || alloc->epoch != flow->epoch)
+		return TURN_REASON_ENDED;
+	if (now >= alloc->expires)
+		return TURN_REASON_EXPIRED_ALLOCATION;
+	if (!turn_alloc_live(alloc, now))
+		return TURN_REASON_ENDED;
+	if (alloc->expires < until)
+		until = alloc->expires;
+
+	if (key->channel)
+		peer = flow->daddr;
+	else
+		peer.v4 = key->saddr;
+	turn_permission_key_of(flow, &peer, &permission_key);
+	permission = bpf_map_lookup_elem(&turn_perms, &permission_key);
+	if (!permission || now >= permission->expires)
+		return TURN_REASON_EXPIRED_PERMISSION;
+	if (permission->expires < until)
+		until = permission->expires;
+	flow->until = until;
+	return TURN_RELAY;
+}
+
+/* @length if it is below 8; in a form in which the verifier sees that. */
+static __always_inline __u32 turn_few(__u32 length)
+{
+	packet_opaque(length);
+	return length & 7;
+}
+
+/*
+ * Notes what the packet carries, for its twin to be compared with. A sample that waits for its
+ * twin is left alone for 100 ms: at a high rate the next packet always comes before the twin.
+ */
+static __always_inline void turn_take_sample(struct xdp_md *ctx, const struct turn_view *v,
+					     const struct turn_config *config, __u64 now)
+{
+	__u32 at = PACKET_HEADERS + (v->key.channel ? CHANNEL_HEADER : 0);
+	struct turn_sample *sample = &v->flow->sample;
+	__u32 length = v->length & PACKET_LONGEST;
+	__u32 few = turn_few(length);
+	__u64 head = 0, tail = 0;
+
+	if (sample->when && now - sample->when < config->hz / 10)
+		return;
+	if (length >= 8) {
+		if (bpf_xdp_load_bytes(ctx, at, &head, 8) ||
+		    bpf_xdp_load_bytes(ctx, at + length - 8, &tail, 8))
+			return;
+	} else if (few) {
+		if (bpf_xdp_load_bytes(ctx, at, &head, few))
+			return;
+	}
+	sample->when = 0;
+	sample->head = head;
+	sample->tail = tail;
+	sample->length = length;
+	sample->when = now ? now : 1;
+}
+
+/*
+ * Has the server closed the relay socket? "Not found" means so only if the lookup has found it
+ * once under exactly this address: a wildcard socket of another program hides one that is bound
+ * to a device, and the other way round.
+ */
+static __always_inline int turn_socket_gone(struct xdp_md *ctx, const struct turn_view *v)
+{
+	struct turn_flow *flow = v->flow;
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *sk;
+	int exact = 0;
+
+	if (v->key.channel) {
+		tuple.ipv4.saddr = flow->daddr.v4;
+		tuple.ipv4.sport = flow->dport;
+		tuple.ipv4.daddr = flow->saddr.v4;
+		tuple.ipv4.dport = flow->sport;
+	} else {
+		tuple.ipv4.saddr = v->key.saddr;
+		tuple.ipv4.sport = v->key.sport;
+		tuple.ipv4.daddr = v->key.daddr;
+		tuple.ipv4.dport = v->key.dport;
+	}
+	sk = bpf_sk_lookup_udp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	if (sk) {
+		exact = sk->src_ip4 == tuple.ipv4.daddr;
+		bpf_sk_release(sk);
+	}
+	if (exact)
+		__sync_fetch_and_or(&flow->flags, TURN_SOCKET_SEEN);
+	return !exact && (flow->flags & TURN_SOCKET_SEEN);
+}
+
+/* The next hop of a static channel, asked of the routing table with the relay (or the server) as
+ * the source. TURN_RELAY, or why there is none. */
+static __always_inline __u32 turn_find_hop(struct xdp_md *ctx, const struct turn_view *v)
+{
+	struct turn_flow *flow = v->flow;
+	/* lo, since its forwarding sysctl is what is asked: see lib/sysctl.h */
+	struct bpf_fib_lookup fib = { .family = 2 /* AF_INET */, .l4_protocol = IPPROTO_UDP,
+				      .ifindex = 1 };
+
+	fib.tos = v->p.ip->tos;
+	fib.sport = flow->sport;
+	fib.dport = flow->dport;
+	fib.ipv4_src = flow->saddr.v4;
+	fib.ipv4_dst = flow->daddr.v4;
+	switch (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0)) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+		__builtin_memcpy(flow->dmac, fib.dmac, ETH_ALEN);
+		__builtin_memcpy(flow->smac, fib.smac, ETH_ALEN);
+		flow->ifindex = fib.ifindex;
+		if (fib.mtu_result)
+			flow->mtu = fib.mtu_result;
+		return TURN_RELAY;
+	case BPF_FIB_LKUP_RET_FWD_DISABLED:
+		/* somebody has reset the sysctl: what netlink said at `channel add` must do */
+		return TURN_RELAY;
+	case BPF_FIB_LKUP_RET_NO_NEIGH:
+		return TURN_REASON_NO_NEIGHBOUR;
+	default:
+		return TURN_REASON_NO_ROUTE;
+	}
+}
+
+/* A static channel's heartbeat is the kernel's own business: renew the next hop and relay. */
+static __always_inline __u32 turn_beat_static(struct xdp_md *ctx, struct turn_view *v,
+					      const struct turn_config *config, __u64 now,
+					      int fused)
+{
+	struct turn_flow *flow = v->flow;
+	__u32 verdict = turn_find_hop(ctx, v);
+
+	if (verdict != TURN_RELAY) {
+		turn_suspend(flow, verdict);
+		return verdict;
+	}
+	flow->state = TURN_OFFLOADED;
+	flow->deadline = turn_next_beat(config, now);
+	if (turn_new_ip_len(v) > flow->mtu)
+		return TURN_REASON_MTU;
+	return fused ? turn_emit_fused(ctx, v) : turn_emit_chained(v);
+}
+
+/* A learned flow past its deadline. Returns the reason to count, or TURN_DUE for a heartbeat. */
+static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_view *v,
+				       const struct turn_config *config, __u64 now)
+{
+	struct turn_flow *flow = v->flow;
+	__u64 deadline = flow->deadline;
+	__u32 reason;
+
+	if (flow->flags & TURN_WITHDRAWN)
+		return flow->reason;
+	reason = turn_reckon(&v->key, flow, now);
+	if (reason != TURN_RELAY) {
+		turn_suspend(flow, reason);
+		return reason;
+	}
+	if (turn_socket_gone(ctx, v)) {
+		turn_epoch_end(flow->slot, flow->epoch);
+		turn_suspend(flow, TURN_REASON_ENDED);
+		turn_event(TURN_EVENT_SOCKET_GONE);
+		return TURN_REASON_ENDED;
+	}
+	turn_take_sample(ctx, v, config, now);
+
+	if (flow->state == TURN_OFFLOADED &&
+	    (flow->missed >= TURN_MISSES ||
+	     now >= flow->confirmed + (__u64)TURN_PROOF * config->heartbeat)) {
+		flow->deadline = 0;
+		flow->state = TURN_SUSPENDED;
+		flow->reason = TURN_REASON_UNCONFIRMED;
+		turn_event(TURN_EVENT_SUSPENDED);
+	}
+	if (flow->state != TURN_OFFLOADED) {
+		if (flow->state == TURN_SUSPENDED && flow->reason != TURN_REASON_TAGGED)
+			flow->reason = TURN_REASON_UNCONFIRMED;
+		return flow->reason;
+	}
+	/* of packets that come at once on several CPUs, one moves the deadline */
+	if (__sync_val_compare_and_swap(&flow->deadline, deadline, now + 1) == deadline) {
+		flow->missed++;
+		flow->due = turn_next_beat(config, now);
+		turn_set_deadline(flow, config);
+	}
+	return TURN_DUE;
+}
+
+/*
+ * The heartbeat stage: @v is a frame of a known flow that the fast path left alone for @verdict.
+ * TURN_RELAYED for a static channel's, else the packet goes to the server and has been counted.
+ */
+static __always_inline __u32 turn_stage_heartbeat(struct xdp_md *ctx, struct turn_view *v,
+						  __u32 verdict, int fused)
+{
+	struct turn_config *config = turn_configuration();
+	struct turn_flow *flow = v->flow;
+	struct turn_stats *stats;
+	__u64 now = bpf_jiffies64();
+
+	if (!config)
+		return verdict;
+	if (verdict == TURN_DUE && (flow->flags & TURN_STATIC)) {
+		verdict = turn_beat_static(ctx, v, config, now, fused);
+		if (verdict == TURN_RELAYED)
+			return verdict;
+	} else if (verdict == TURN_DUE) {
+		verdict = turn_beat(ctx, v, config, now);
+	}
+	if (verdict != TURN_DUE) {
+		turn_pass(flow, verdict);
+		return verdict;
+	}
+	stats = turn_count();
+	__sync_fetch_and_add(&flow->heartbeats, 1);
+	if (stats)
+		stats->heartbeats++;
+	return verdict;
+}
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The twin is the proof. When the server itself sends on the packet that was left to it, the
+ * channel is what we took it for, in this direction, and the packet shows the way out: device,
+ * MACs, and how the server sets DF. Seen at TC egress, where the final headers stand.
+ */
+#ifndef TURN_TWINS_H
+#define TURN_TWINS_H
+
+#include "heartbeat.h"
+
+/* One of the server's packets, as far as it is read. */
+struct turn_sent {
+	struct ethhdr eth;
+	struct iphdr ip;
+	struct udphdr udp;
+	struct channel_header channel; /* whatever the first four payload bytes are */
+	__u32 payload;                 /* bytes of UDP payload */
+};
+
+static __always_inline int turn_is_sample(struct __sk_buff *skb, const struct turn_sample *sample,
+					  __u32 at, __u32 length)
+{
+	__u32 few = turn_few(length);
+	__u64 head = 0, tail = 0;
+
+	if (!sample->when || sample->length != length)
+		return 0;
+	length &= PACKET_LONGEST;
+	if (length >= 8) {
+		if (bpf_skb_load_bytes(skb, at, &head, 8) ||
+		    bpf_skb_load_bytes(skb, at + length - 8, &tail, 8))
+			return 0;
+	} else if (few) {
+		if (bpf_skb_load_bytes(skb, at, &head, few))
+			return 0;
+	}
+	return head == sample->head && tail == sample->tail;
+}
+
+/* Takes the next hop from the twin. */
+static __always_inline void turn_take_hop(struct __sk_buff *skb, const struct turn_sent *sent,
+					  struct turn_flow *flow)
+{
+	__u32 mtu = 0;
+
+	__builtin_memcpy(flow->dmac, sent->eth.h_dest, ETH_ALEN);
+	__builtin_memcpy(flow->smac, sent->eth.h_source, ETH_ALEN);
+	flow->frag_off = sent->ip.frag_off & packet_be16(PACKET_DF);
+	if (bpf_check_mtu(skb, 0, &mtu, 0, 0) >= 0 || mtu)
+		flow->mtu = mtu > 0xffff ? 0xffff : mtu;
+	flow->ifindex = skb->ifindex;
+}
+
+/* Is the sender the relay socket that we know? The first to send a twin is. */
+static __always_inline int turn_same_socket(struct __sk_buff *skb, struct turn_alloc *alloc)
+{
+	__u64 cookie = bpf_get_socket_cookie(skb);
+
+	if (!alloc->cookie)
+		__sync_val_compare_and_swap(&alloc->cookie, 0, cookie);
+	return alloc->cookie == cookie;
+}
+
+/*
+ * The server has sent @sent; is it the twin of what was left to it for the flow @key? @at and
+ * @length say where in @skb the application data lies.
+ */
+static __always_inline void turn_twin(struct __sk_buff *skb, const struct turn_sent *sent,
+				      const struct turn_key4 *key, struct turn_flow *flow,
+				      __u32 at, __u32 length)
+{
+	struct turn_config *config = turn_configuration();
+	__u64 now = bpf_jiffies64();
+	struct turn_alloc *alloc;
+	struct turn_key4 tuple;
+
+	if (!config || (flow->flags & (TURN_STATIC | TURN_WITHDRAWN)) ||
+	    !turn_is_sample(skb, &flow->sample, at, length))
+		return;
+	turn_tuple_of(key, flow, &tuple);
+	alloc = bpf_map_lookup_elem(&turn_allocs, &tuple);
+	if (!alloc || alloc->slot != flow->slot || alloc->epoch != flow->epoch ||
+	    !turn_alloc_live(alloc, now))
+		return;
+	if (key->channel && !turn_same_socket(skb, alloc)) {
+		turn_epoch_end(alloc->slot, alloc->epoch);
+		turn_event(TURN_EVENT_OTHER_SOCKET);
+		return;
+	}
+	if (skb->vlan_present) {
+		turn_suspend(flow, TURN_REASON_TAGGED);
+		return;
+	}
+	flow->sample.when = 0;
+	turn_take_hop(skb, sent, flow);
+	flow->confirmed = now;
+	flow->missed = 0;
+	if (flow->state != TURN_OFFLOADED)
+		flow->due = turn_next_beat(config, now);
+	flow->state = TURN_OFFLOADED;
+	turn_set_deadline(flow, config);
+	turn_event(TURN_EVENT_CONFIRMED);
+}
+
+/* Relay to peer: the twin of ChannelData. */
+static __always_inline void turn_twin_to_peer(struct __sk_buff *skb, const struct turn_sent *sent)
+{
+	struct turn_key4 rem_key = {}, cli_key;
+	struct turn_flow *rem, *cli;
+
+	rem_key.saddr = sent->ip.daddr;
+	rem_key.daddr = sent->ip.saddr;
+	rem_key.sport = sent->udp.dest;
+	rem_key.dport = sent->udp.source;
+	rem = bpf_map_lookup_elem(&turn_flows, &rem_key);
+	if (!rem)
+		return;
+	turn_partner_key(&rem_key, rem, &cli_key);
+	cli = bpf_map_lookup_elem(&turn_flows, &cli_key);
+	if (cli)
+		turn_twin(skb, sent, &cli_key, cli, PACKET_HEADERS, sent->payload);
+}
+
+/* Listener to client, ChannelData: the twin of a peer's packet. */
+static __always_inline void turn_twin_to_client(struct __sk_buff *skb,
+						const struct turn_sent *sent)
+{
+	__u32 length = packet_be16(sent->channel.length);
+	struct turn_key4 cli_key = {}, rem_key;
+	struct turn_flow *rem, *cli;
+
+	if (channel_surplus(length, sent->payload) < 0)
+		return;
+	cli_key.saddr = sent->ip.daddr;
+	cli_key.daddr = sent->ip.saddr;
+	cli_key.sport = sent->udp.dest;
+	cli_key.dport = sent->udp.source;
+	cli_key.channel = sent->channel.number;
+	cli = bpf_map_lookup_elem(&turn_flows, &cli_key);
+	if (!cli)
+		return;
+	turn_partner_key(&cli_key, cli, &rem_key);
+	rem = bpf_map_lookup_elem(&turn_flows, &rem_key);
+	if (rem && turn_are_partners(&cli_key, rem))
+		turn_twin(skb, sent, &rem_key, rem, PACKET_HEADERS + CHANNEL_HEADER, length);
+}
+
+#endif

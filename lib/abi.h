@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Everything that the kernel programs and the command share: keys and values of the pinned maps,
+ * the reasons that are counted, and the layout's version. The one definition of each.
+ *
+ * Addresses, ports and channel numbers are in network byte order wherever their type is __be*.
+ * Times are jiffies64 unless the name says otherwise: the fast path's clock must cost nothing
+ * (bpf_jiffies64 is inlined). turn_config.hz turns them into seconds.
+ *
+ * IPv6 will come as tables of its own with other keys; values hold addresses of either family.
+ */
+#ifndef TURN_ABI_H
+#define TURN_ABI_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/types.h>
+
+/* Raised whenever a map's layout changes. It is part of the pin's path. */
+#define TURN_ABI 1
+
+#define TURN_DEVICES 32   /* attached devices of one instance */
+#define TURN_LISTENERS 16 /* served listeners of one instance */
+#define TURN_EXTERNAL 16  /* --external-ip mappings */
+#define TURN_REQUESTS 8   /* requests in flight that are remembered per allocation */
+#define TURN_REQUEST_PEERS 4
+#define TURN_CHANNEL_BITS 4096 /* see turn_alloc.channels */
+
+/* Priorities in libxdp's dispatcher: lower runs first. The default is 50 and xdp-filter's 10. */
+#define TURN_PRIO 60
+
+union turn_ip {
+	__be32 v4;
+	__u8 v6[16];
+};
+
+/* ---- flows: one direction of one channel --------------------------------------------------- */
+
+/*
+ * The key of a direction is what stands in its packets when they reach this machine:
+ *   client to peer: client, server, and the ChannelData's number;
+ *   peer to client: peer, relayed transport address, and channel 0.
+ */
+struct turn_key4 {
+	__be32 saddr, daddr;
+	__be16 sport, dport;
+	__be16 channel;
+	__u16 zero;
+};
+
+enum turn_state {
+	TURN_BOUND = 0, /* sanctioned, not proven: packets go to the server */
+	TURN_OFFLOADED, /* proven by a twin: relayed here */
+	TURN_SUSPENDED, /* the proof ran out, see turn_flow.reason */
+};
+
+enum turn_flow_flags {
+	TURN_STATIC = 1 << 0,      /* an operator's: no server, no proof, no expiry */
+	TURN_WITHDRAWN = 1 << 1,   /* an operator took it out of the kernel, until its next bind */
+	TURN_SOCKET_SEEN = 1 << 2, /* the relay socket was once found under exactly its address */
+};
+
+/*
+ * What is remembered of the last packet that was left to the server, so that the server's own
+ * packet that carries the same data (the twin) can be recognised.
+ */
+struct turn_sample {
+	__u64 when; /* 0: none outstanding */
+	__u64 head; /* the first 8 bytes of application data, fewer are filled with 0 */
+	__u64 tail; /* the last 8 */
+	__u32 length;
+	__u32 zero;
+};
+
+struct turn_flow {
+	/* what the fast path reads */
+	__u64 deadline; /* relay before it: the earliest of @due, @until and the proof's end */
+	__u32 slot;     /* of the allocation: turn_slots[slot].epoch must be @epoch */
+	__u32 epoch;
+	union turn_ip saddr, daddr; /* the new header's addresses and ports */
+	__be16 sport, dport;
+	__be16 channel;  /* the channel's number, in both directions */
+	__be16 frag_off; /* DF as the server's own packets have it */
+	__u32 ifindex;   /* egress device */
+	__u16 mtu;       /* largest IP packet it takes, bytes */
+	__u8 dmac[ETH_ALEN], smac[ETH_ALEN];
+	__u8 state;  /* enum turn_state */
+	__u8 reason; /* enum turn_reason: why @state is not TURN_OFFLOADED */
+	__u32 zero;
+	/* counted by the fast path, atomically */
+	__u64 packets, bytes; /* relayed: frames, and application data */
+	/* the slow path's */
+	__u64 heartbeats;
+	__u64 passed; /* left to the server for any other reason */
+	__u64 created;
+	__u64 expires;   /* of the channel */
+	__u64 until;     /* earliest end of channel, permission and allocation, when last reckoned */
+	__u64 due;       /* next heartbeat */
+	__u64 confirmed; /* when the last twin was seen, 0 = never */
+	struct turn_sample sample;
+	__u32 missed; /* heartbeats since the last twin */
+	__u32 flags;  /* enum turn_flow_flags */
+};
+
+_Static_assert(sizeof(struct turn_key4) == 16, "a hole in a hash key is never equal to itself");
+_Static_assert(sizeof(struct turn_sample) == 32, "layout");
+_Static_assert(sizeof(struct turn_flow) == 192, "layout: raise TURN_ABI with it");
+
+/* ---- allocations ----------------------------------------------------------------------------- */
+
+/* A slot's epoch is what the channels of one allocation live by: raising it stops all of them at
+ * once. Slot 0 belongs to the static channels and its epoch stays 0. */
+struct turn_slot {
+	__u32 epoch;
+	__u32 used;
+};
+
+/* A request that the server has not answered yet. */
+struct turn_request {
+	__u8 transaction[12];
+	__u16 method;  /* enum stun_method, 0 = free */
+	__u8 poisoned; /* another request came under the same transaction */
+	__u8 family;   /* REQUESTED-ADDRESS-FAMILY, 0 = none */
+	__u64 when;
+	__be16 channel;
+	__be16 port; /* of the peer */
+	__u32 peers;
+	union turn_ip peer[TURN_REQUEST_PEERS];
+};
+
+/* The key of an allocation is its 5-tuple (RFC 8656 section 3.2), UDP: client, server, channel 0.
+ * The key of an Allocate in flight has the transaction too. */
+struct turn_pending4 {
+	struct turn_key4 tuple;
+	__u8 transaction[12];
+	__u32 zero;
+};
+
+struct turn_pending {
+	__u64 when;
+	__u8 poisoned;
+	__u8 transport;
+	__u8 family;
+	__u8 zero[5];
+};
+
+struct turn_alloc {
+	struct bpf_timer timer;    /* sweeps what has ended */
+	struct bpf_spin_lock lock; /* guards @request */
+	__u32 slot, epoch;
+	__be16 relay_port;
+	__u16 zero;
+	union turn_ip relay; /* relayed transport address as it is on the wire here */
+	union turn_ip public_relay; /* as the server told the client: differs behind 1:1 NAT */
+	__u64 created;
+	__u64 expires;
+	__u64 armed;  /* when the timer fires, 0 = not armed */
+	__u64 cookie; /* of the relay socket, 0 = not seen yet */
+	__u32 next;   /* request[next % TURN_REQUESTS] is replaced when all are in use */
+	__u32 zero2;
+	struct turn_request request[TURN_REQUESTS];
+	/* bit (number & 0xfff): a channel 0x4nnn, 0x5nnn, 0x6nnn or 0x7nnn may be in turn_flows */
+	__u64 channels[TURN_CHANNEL_BITS / 64];
+};
+
+_Static_assert(sizeof(struct turn_request) == 96, "layout");
+_Static_assert(sizeof(struct turn_pending4) == 32, "layout");
+
+/* Permissions are shared by the channels of an allocation (RFC 8656 section 9). Only those that a
+ * channel needs are kept. */
+struct turn_permission_key {
+	__u32 slot, epoch;
+	union turn_ip peer;
+};
+
+struct turn_permission {
+	__u64 expires;
+	__u32 channels; /* how many flows need it */
+	__u32 zero;
+};
+
+/* ---- configuration --------------------------------------------------------------------------- */
+
+struct turn_listener {
+	union turn_ip ip; /* all zero: any local address */
+	__be16 port;      /* 0: unused entry */
+	__u16 zero;
+};
+
+/* --external-ip PUB[/PRIV]: what the server tells its clients, and what is on the wire. */
+struct turn_external {
+	union turn_ip pub;
+	union turn_ip priv; /* all zero: the listener's own address */
+};
+
+struct turn_config {
+	__u32 hz;        /* jiffies a second */
+	__u32 heartbeat; /* jiffies between the heartbeats of one direction */
+	__u32 channel_lifetime;    /* seconds, RFC 8656 section 12: 600 */
+	__u32 permission_lifetime; /* seconds, section 9: 300 */
+	__u32 allocation_lifetime; /* seconds, when a response carries no LIFETIME; section 3.2: 600 */
+	__u32 slots;         /* size of turn_slots */
+	__u32 max_channels;
+	__u32 mode; /* enum turn_mode: one for all devices, since devmaps join them */
+	struct turn_listener listener[TURN_LISTENERS];
+	struct turn_external external[TURN_EXTERNAL];
+};
+
+/* ---- devices ---------------------------------------------------------------------------------- */
+
+enum turn_role {
+	TURN_ROLE_CLIENT = 1, /* clients are here, and perhaps peers */
+	TURN_ROLE_RELAY,      /* peers are here */
+};
+
+enum turn_mode {
+	TURN_NATIVE = 1,
+	TURN_SKB,
+};
+
+enum turn_device_flags {
+	TURN_FUSED = 1 << 0,
+	TURN_MADE_CLSACT = 1 << 1, /* the clsact qdisc is ours to remove */
+	TURN_TCX = 1 << 2,         /* egress hook: tcx link (pinned), else a clsact filter */
+	TURN_UP = 1 << 3,          /* XDP went on: the attach came to its end */
+};
+
+/* The command's own notes of what it did to a device, so that a later command can undo it. */
+struct turn_device {
+	__u32 ifindex; /* 0: unused entry */
+	__u32 role;    /* enum turn_role */
+	__u32 flags;   /* enum turn_device_flags */
+	__u32 prio;    /* of the first stage; the others follow */
+	char name[16];
+	__u8 mac[ETH_ALEN];
+	__u16 zero;
+};
+
+/* What is built into the programs of one device (their read-only data). */
+struct turn_self {
+	__u32 device; /* index into turn_stats and turn_devices */
+	__u8 mac[ETH_ALEN];
+	__u16 zero;
+};
+
+/* ---- counters --------------------------------------------------------------------------------- */
+
+/*
+ * Why a packet of a known channel was left to the server. The last to decide counts, so for each
+ * device: frames that hit a known key = relayed + heartbeats + the sum of these.
+ */
+#define TURN_REASONS(X)                                                                          \
+	X(BOUND, "bound", "waiting for the server to relay one packet itself")                    \
+	X(UNCONFIRMED, "unconfirmed", "the server did not relay the last heartbeats")             \
+	X(EXPIRED_CHANNEL, "expired-channel", "the channel's lifetime is over")                   \
+	X(EXPIRED_PERMISSION, "expired-permission", "the permission's lifetime is over")          \
+	X(EXPIRED_ALLOCATION, "expired-allocation", "the allocation's lifetime is over")          \
+	X(ENDED, "ended", "the allocation was given up, or its socket is gone")                   \
+	X(WITHDRAWN, "withdrawn", "taken out of the kernel until the next ChannelBind")           \
+	X(UNREACHABLE, "unreachable", "this host answered port unreachable")                      \
+	X(TAKEN, "taken", "another client's channel has the same peer and relay address")         \
+	X(TAGGED, "tagged", "the server's packets leave with a VLAN tag")                         \
+	X(NO_ROUTE, "no-route", "no route to the next hop")                                       \
+	X(NO_NEIGHBOUR, "no-neighbour", "the next hop's MAC address is not known")                \
+	X(NO_DEVICE, "no-device", "the egress device is not attached")                            \
+	X(OTHER_MAC, "other-mac", "not addressed to this device's MAC")                           \
+	X(LENGTH, "length", "the lengths in the headers disagree")                                \
+	X(CHANNEL_LENGTH, "channel-length", "the ChannelData length does not fit")                \
+	X(TTL, "ttl", "TTL would become 0")                                                       \
+	X(MTU, "mtu", "larger than the egress MTU")                                               \
+	X(IP_CHECKSUM, "ip-checksum", "wrong IP header checksum")                                 \
+	X(PARTIAL_CHECKSUM, "partial-checksum", "UDP checksum left to the hardware by a local sender")
+
+/* What the slow path did or saw, besides packets. */
+#define TURN_EVENTS(X)                                                                           \
+	X(ALLOCATED, "allocated", "an allocation was learned")                                    \
+	X(REFRESHED, "refreshed", "an allocation was refreshed")                                  \
+	X(RELEASED, "released", "an allocation was ended by Refresh with lifetime 0")             \
+	X(MISMATCH, "mismatch", "an allocation was ended by error 437")                           \
+	X(BOUND_CHANNEL, "bound-channel", "a channel was learned")                                \
+	X(REBOUND_CHANNEL, "rebound-channel", "a channel was renewed")                            \
+	X(PERMITTED, "permitted", "a permission was renewed")                                     \
+	X(CONFIRMED, "confirmed", "a twin was seen")                                              \
+	X(SUSPENDED, "suspended", "a direction ran out of proof")                                 \
+	X(SOCKET_GONE, "socket-gone", "the relay socket was closed")                              \
+	X(OTHER_SOCKET, "other-socket", "another socket sends from the relay address")            \
+	X(UNREACHABLE, "unreachable", "this host answered port unreachable")                      \
+	X(KEY_TAKEN, "key-taken", "a channel lost its peer and relay address to a newer one")     \
+	X(SWEPT, "swept", "a channel that had ended was removed")                                 \
+	X(IRREGULAR, "irregular", "a STUN message that leaves room for two readings")             \
+	X(TOO_LONG, "too-long", "a STUN message longer than what is learned from")                \
+	X(POISONED, "poisoned", "two requests under one transaction")                             \
+	X(UNKNOWN_ALLOCATION, "unknown-allocation", "a request of a 5-tuple without allocation")  \
+	X(UNMATCHED, "unmatched", "a response to no remembered request")                          \
+	X(FULL_ALLOCATIONS, "full-allocations", "no room for another allocation")                 \
+	X(FULL_CHANNELS, "full-channels", "no room for another channel")                          \
+	X(FULL_PERMISSIONS, "full-permissions", "no room for another permission")
+
+#define TURN_ENUM(name, word, text) TURN_REASON_##name,
+enum turn_reason { TURN_REASONS(TURN_ENUM) TURN_REASON_COUNT };
+#undef TURN_ENUM
+
+#define TURN_ENUM(name, word, text) TURN_EVENT_##name,
+enum turn_event { TURN_EVENTS(TURN_ENUM) TURN_EVENT_COUNT };
+#undef TURN_ENUM
+
+/* One of these per device and CPU. */
+struct turn_stats {
+	__u64 to_peer_packets, to_peer_bytes;     /* relayed; bytes of application data */
+	__u64 to_client_packets, to_client_bytes;
+	__u64 heartbeats;
+	__u64 passed[TURN_REASON_COUNT];
+	__u64 events[TURN_EVENT_COUNT];
+};
+
+/* ---- the control program ---------------------------------------------------------------------- */
+
+/*
+ * Live elements must not be written by a map update from user space (it would lose counters and
+ * kill timers), so the command asks `turn_control` to do it, by BPF_PROG_TEST_RUN with one of
+ * these as the packet. The answer is the same struct; the program returns 0 or a positive errno.
+ */
+enum turn_operation {
+	TURN_NOW = 1,      /* fills @now */
+	TURN_ADD_STATIC,   /* adds both directions: EEXIST, ENOSPC */
+	TURN_DELETE,       /* @key[0]: removes a static channel, withdraws a learned one: ENOENT */
+	TURN_SERVE,        /* counts @key[0].dport in as a listener's port */
+	TURN_UNSERVE,      /* ... and out */
+};
+
+struct turn_control {
+	__u32 operation;
+	__u32 zero;
+	__u64 now;
+	struct turn_key4 key[2]; /* client to peer, peer to client */
+	struct {
+		__u8 dmac[ETH_ALEN], smac[ETH_ALEN];
+		__u32 ifindex;
+		__u32 mtu;
+	} hop[2];
+};
+
+#endif
