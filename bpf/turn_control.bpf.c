@@ -13,6 +13,8 @@ static __always_inline void turn_take_static_hop(const struct turn_control *c, i
 	__builtin_memcpy(flow->smac, c->hop[which].smac, ETH_ALEN);
 	flow->ifindex = c->hop[which].ifindex;
 	flow->mtu = c->hop[which].mtu;
+	flow->hop = c->hop[which].ip;
+	flow->flags |= c->hop[which].flags & TURN_MANAGED;
 }
 
 static __always_inline int turn_add_static(const struct turn_control *c)

@@ -58,6 +58,7 @@ enum turn_flow_flags {
 	TURN_STATIC = 1 << 0,      /* an operator's: no server, no proof, no expiry */
 	TURN_WITHDRAWN = 1 << 1,   /* an operator took it out of the kernel, until its next bind */
 	TURN_SOCKET_SEEN = 1 << 2, /* the relay socket was once found under exactly its address */
+	TURN_MANAGED = 1 << 3,     /* static: we made its next hop's neighbour entry a managed one */
 };
 
 /*
@@ -98,13 +99,14 @@ struct turn_flow {
 	__u64 due;       /* next heartbeat */
 	__u64 confirmed; /* when the last twin was seen, 0 = never */
 	struct turn_sample sample;
+	union turn_ip hop; /* static: the next hop's address, whose neighbour entry is kept */
 	__u32 missed; /* heartbeats since the last twin */
 	__u32 flags;  /* enum turn_flow_flags */
 };
 
 _Static_assert(sizeof(struct turn_key4) == 16, "a hole in a hash key is never equal to itself");
 _Static_assert(sizeof(struct turn_sample) == 32, "layout");
-_Static_assert(sizeof(struct turn_flow) == 192, "layout: raise TURN_ABI with it");
+_Static_assert(sizeof(struct turn_flow) == 208, "layout: raise TURN_ABI with it");
 
 /* ---- allocations ----------------------------------------------------------------------------- */
 
@@ -193,6 +195,10 @@ struct turn_external {
 	union turn_ip priv; /* all zero: the listener's own address */
 };
 
+enum turn_config_flags {
+	TURN_SET_LO_FORWARDING = 1 << 0, /* net.ipv4.conf.lo.forwarding was 0 and is ours to reset */
+};
+
 struct turn_config {
 	__u32 hz;        /* jiffies a second */
 	__u32 heartbeat; /* jiffies between the heartbeats of one direction */
@@ -201,7 +207,10 @@ struct turn_config {
 	__u32 allocation_lifetime; /* seconds, when a response carries no LIFETIME; section 3.2: 600 */
 	__u32 slots;         /* size of turn_slots */
 	__u32 max_channels;
-	__u32 mode; /* enum turn_mode: one for all devices, since devmaps join them */
+	__u32 mode;  /* enum turn_mode: one for all devices, since devmaps join them */
+	__u32 flags; /* enum turn_config_flags */
+	__u32 statics; /* static channels, for which a sysctl and neighbours are kept */
+	__u64 netns; /* inode of the network namespace that the devices are in */
 	struct turn_listener listener[TURN_LISTENERS];
 	struct turn_external external[TURN_EXTERNAL];
 };
@@ -333,10 +342,12 @@ struct turn_control {
 	__u32 zero;
 	__u64 now;
 	struct turn_key4 key[2]; /* client to peer, peer to client */
-	struct {
+	struct turn_static_hop {
 		__u8 dmac[ETH_ALEN], smac[ETH_ALEN];
 		__u32 ifindex;
 		__u32 mtu;
+		__u32 flags; /* TURN_MANAGED */
+		union turn_ip ip;
 	} hop[2];
 };
 

@@ -300,25 +300,54 @@ static int find_ip(struct nl_cache *addresses, const struct turnctl_ip *ip, int 
 	return 0;
 }
 
+/* All addresses of this host, to be freed with nl_cache_free(). 0 or a negative errno. */
+static int list_addresses(struct nl_cache **addresses)
+{
+	struct nl_sock *sk;
+	int ret;
+
+	ret = open_socket(&sk);
+	if (ret)
+		return ret;
+	ret = rtnl_addr_alloc_cache(sk, addresses);
+	nl_socket_free(sk);
+	return ret < 0 ? -nl_errno(ret) : 0;
+}
+
 int turnctl_ip_is_local(const struct turnctl_ip *ip, int *ifindex, struct turnctl_error *err)
 {
 	struct nl_cache *addresses;
 	char text[INET6_ADDRSTRLEN];
-	struct nl_sock *sk;
 	int ret;
 
-	turnctl_ip_format(ip, text, sizeof(text));
-	ret = open_socket(&sk);
+	ret = list_addresses(&addresses);
 	if (ret)
-		return turnctl_fail_errno(err, -ret, "%s: cannot ask the kernel", text);
-	ret = rtnl_addr_alloc_cache(sk, &addresses);
-	nl_socket_free(sk);
-	if (ret < 0)
-		return turnctl_fail(err, nl_errno(ret), "%s: cannot list this host's addresses: %s",
-				    text, nl_geterror(ret));
+		return turnctl_fail_errno(err, -ret, "%s: cannot list this host's addresses",
+					  turnctl_ip_format(ip, text, sizeof(text)));
 	ret = find_ip(addresses, ip, ifindex);
 	nl_cache_free(addresses);
 	return ret;
+}
+
+/* False only if it is known that the device has no IPv6 link-local address that is in use. */
+static bool may_solicit(int ifindex)
+{
+	struct nl_cache *addresses;
+	struct nl_object *o;
+	bool found = false;
+
+	if (list_addresses(&addresses))
+		return true;
+	for (o = nl_cache_get_first(addresses); o && !found; o = nl_cache_get_next(o)) {
+		struct rtnl_addr *a = (struct rtnl_addr *)o;
+
+		found = rtnl_addr_get_ifindex(a) == ifindex &&
+			rtnl_addr_get_family(a) == AF_INET6 &&
+			rtnl_addr_get_scope(a) == RT_SCOPE_LINK &&
+			!(rtnl_addr_get_flags(a) & IFA_F_TENTATIVE);
+	}
+	nl_cache_free(addresses);
+	return found;
 }
 
 /* ---- routes ---- */
@@ -424,6 +453,11 @@ static int route_fail(const struct turnctl_ip *dst, const struct turnctl_ip *src
 		turnctl_ip_format(src, from, sizeof(from));
 	snprintf(flow, sizeof(flow), "%s%s%s", to, src ? " from " : "", from);
 
+	/* IPv4 refuses a foreign source: with EINVAL, or ENETUNREACH in newer kernels */
+	if ((code == EINVAL || code == ENETUNREACH) && src &&
+	    turnctl_ip_is_local(src, NULL, NULL) == 0)
+		return turnctl_fail(err, ENETUNREACH, "no route to %s: %s is not an address of this"
+				    " host; see 'ip address'", flow, from);
 	switch (code) {
 	case ENETUNREACH:
 		return turnctl_fail(err, code, "no route to %s; see 'ip route get %s'", flow, flow);
@@ -434,10 +468,6 @@ static int route_fail(const struct turnctl_ip *dst, const struct turnctl_ip *src
 		return turnctl_fail(err, EHOSTUNREACH, "the route to %s says 'prohibit'; see"
 				    " 'ip route' and 'ip rule'", flow);
 	case EINVAL:
-		/* IPv4 says EINVAL both for a foreign source and for a blackhole */
-		if (src && turnctl_ip_is_local(src, NULL, NULL) == 0)
-			return turnctl_fail(err, EADDRNOTAVAIL, "no route to %s: %s is not an"
-					    " address of this host; see 'ip address'", flow, from);
 		return turnctl_fail(err, EHOSTUNREACH, "no route to %s: a blackhole, or not an"
 				    " address that can be routed; see 'ip route' and 'ip rule'",
 				    flow);
@@ -574,6 +604,12 @@ static int neigh_silent(const struct turnctl_ip *ip, const struct turnctl_link *
 	if (turnctl_ip_is_local(ip, NULL, NULL) == 1)
 		return turnctl_fail(err, EHOSTUNREACH, "%s: no MAC address on %s, because it is an"
 				    " address of this host; see 'ip address'", text, link->name);
+	/* Without a packet to take a source from, the kernel solicits from the link-local address
+	 * or, silently, not at all: so right after 'up', and with addr_gen_mode none */
+	if (ip->family == AF_INET6 && !may_solicit(link->ifindex))
+		return turnctl_fail(err, EHOSTUNREACH, "%s: no MAC address, because %s has no IPv6"
+				    " link-local address (yet) to ask from; see 'ip -6 address"
+				    " show dev %s'", text, link->name, link->name);
 	return turnctl_fail(err, EHOSTUNREACH, "%s: no MAC address, because nobody answers for it"
 			    " on %s; see 'ip neigh show to %s dev %s'", text, link->name, text,
 			    link->name);
@@ -599,19 +635,35 @@ static int neigh_wait(int ifindex, const struct turnctl_ip *ip, int timeout_ms, 
 	int ret;
 
 	for (;;) {
+		bool trying, given_up;
+
 		ret = neigh_read(ifindex, ip, n);
 		if (ret || n->has_mac)
 			return ret ? ret : 1;
-		if (kicked && ((n->state & NUD_FAILED) || now_ms() >= deadline))
+		/* A failure counts only after our own kick: before it, it may be old */
+		given_up = kicked && (n->state & NUD_FAILED);
+		trying = n->state & NUD_INCOMPLETE;
+		if (given_up || ((kicked || trying) && now_ms() >= deadline))
 			return 0;
-		if (!(n->state & NUD_INCOMPLETE)) {
+		if (!trying) {
 			ret = neigh_use(ifindex, ip, n, n->ext, NLM_F_CREATE);
 			if (ret)
 				return ret;
+			kicked = true;
 		}
-		kicked = true;
 		nanosleep(&step, NULL);
 	}
+}
+
+/* The device, if its neighbours have MAC addresses. */
+static int neigh_link(int ifindex, struct turnctl_link *link, struct turnctl_error *err)
+{
+	int ret = turnctl_link_by_index(ifindex, link, err);
+
+	if (!ret && !link->ethernet)
+		return turnctl_fail(err, EOPNOTSUPP, "%s is not an Ethernet device: its neighbours"
+				    " have no MAC addresses", link->name);
+	return ret;
 }
 
 int turnctl_neigh_resolve(int ifindex, const struct turnctl_ip *ip, int timeout_ms, __u8 mac[6],
@@ -621,12 +673,9 @@ int turnctl_neigh_resolve(int ifindex, const struct turnctl_ip *ip, int timeout_
 	struct neigh n;
 	int ret;
 
-	ret = turnctl_link_by_index(ifindex, &link, err);
+	ret = neigh_link(ifindex, &link, err);
 	if (ret)
 		return ret;
-	if (!link.ethernet)
-		return turnctl_fail(err, EOPNOTSUPP, "%s is not an Ethernet device: its neighbours"
-				    " have no MAC addresses", link.name);
 	ret = link.up ? neigh_wait(ifindex, ip, timeout_ms, &n) : 0;
 	if (ret < 0)
 		return neigh_fail(ip, &link, -ret, err);
@@ -672,7 +721,7 @@ int turnctl_neigh_manage(int ifindex, const struct turnctl_ip *ip, bool on, bool
 	bool was;
 	int ret;
 
-	ret = turnctl_link_by_index(ifindex, &link, err);
+	ret = neigh_link(ifindex, &link, err);
 	if (ret)
 		return ret;
 	ret = neigh_read(ifindex, ip, &n);

@@ -42,12 +42,13 @@ def rows:
 	["  handshakes, ms", (.[] | .cpu_ms.handshake | fixed(1))],
 	["  at rest, ms in a second", (.[] | .cpu_ms.idle_per_second | fixed(2))];
 
-def value: if type == "number" then (if . == floor then . else fixed(4) end | tostring) else "" end;
+def value: if type == "number" then (if . == floor then . else fixed(3) end | tostring) else "" end;
 
 ([.legs | rows] | transpose | map(map(length) | max)) as $widths
 | (.legs | rows | . as $row | [range(length) as $i
 	| $row[$i] | if $i == 0 then left($widths[0]) else right($widths[$i]) end] | join("   ")),
   "",
   (.requirements[] | "\(if .ok then "  ok  " else "FAILED" end)  \(.layout | left(6))  \(.what)\(.value | value | if . == "" then . else ": " + . end)"),
+  (select(.ok | not) | .legs[] | select(.passed) | "        \(.layout | left(6))  passed to the server, by reason: \(.passed | tojson)"),
   "",
   "Counted at the two ends (packet sockets), coturn's CPU by schedstat; \(.machine), Linux \(.kernel), coturn \(.coturn)."

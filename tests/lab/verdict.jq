@@ -8,7 +8,8 @@ def ours: [.programs[] | select(.ours)] | length;
 # Beside the firewall on the client device: our four programs, the firewall's before them
 def chained: all(.[]; .install == "chain")
 	and any(.[]; .role == "client" and ours == 4)
-	and all(.[]; ([.programs[] | select(.ours | not) | .priority] | min) < ([.programs[] | select(.ours) | .priority] | min));
+	and all(.[]; ([.programs[] | select(.ours | not) | .priority] | min // infinite)
+		< ([.programs[] | select(.ours) | .priority] | min // -infinite));
 
 def requirements:
 	. as $legs | [$legs[].layout] | unique[] as $layout

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The XDP programs of a device: what runs there, ours and others', and putting ours in and taking
+ * them out. Chained programs go through libxdp's dispatcher; the fused program is attached by
+ * itself, on a device that runs nothing else.
+ */
+#ifndef TURNCTL_CHAIN_H
+#define TURNCTL_CHAIN_H
+
+#include <stdbool.h>
+
+#include "abi.h"
+#include "error.h"
+
+#define TURNCTL_CHAIN_MOST 16 /* libxdp's dispatcher has 10 slots */
+#define TURNCTL_CHAIN_STAGES 4
+
+struct turnctl_chain_program {
+	char name[64];
+	__u32 id;
+	unsigned int priority; /* 0 when it does not run in a dispatcher */
+	bool ours;  /* of the instance asked for */
+	bool stage; /* named like one of turnctl's, ours or another instance's */
+};
+
+struct turnctl_chain {
+	enum turn_mode mode; /* 0: nothing attached */
+	bool dispatcher;     /* programs run in libxdp's dispatcher, in the order listed */
+	int count;
+	struct turnctl_chain_program program[TURNCTL_CHAIN_MOST];
+};
+
+/* Reads what runs on @ifindex. @id: turnctl_instance_id(), 0 = none is ours. */
+int turnctl_chain_read(int ifindex, __u32 id, struct turnctl_chain *chain,
+		       struct turnctl_error *err);
+
+struct turnctl_chain_plan {
+	int ifindex;
+	const char *device; /* for messages */
+	enum turn_mode mode;
+	enum turn_role role;
+	bool fused;
+	unsigned int prio;   /* of the first stage */
+	const char *maps;    /* directory of the instance's pins */
+	struct turn_self self;
+	__u32 id;            /* turnctl_instance_id() */
+};
+
+/* Would the plan fit what runs on the device now? The errors are those of attach. */
+int turnctl_chain_check(const struct turnctl_chain_plan *plan, struct turnctl_error *err);
+
+/*
+ * Attaches the stages that the role needs, all or none, and looks afterwards whether they are
+ * where they should be. -EBUSY: a program outside a dispatcher, another mode, or no slot is in
+ * the way; -EOPNOTSUPP: the kernel cannot chain programs, or the driver has no native XDP.
+ */
+int turnctl_chain_attach(const struct turnctl_chain_plan *plan, struct turnctl_error *err);
+
+/* Takes out the instance's programs, and nobody else's. No error if there are none. */
+int turnctl_chain_detach(int ifindex, const char *device, __u32 id, struct turnctl_error *err);
+
+/* The names and priorities that a plan would attach, in order; returns how many. */
+int turnctl_chain_stages(const struct turnctl_chain_plan *plan,
+			 const char *names[TURNCTL_CHAIN_STAGES],
+			 unsigned int priorities[TURNCTL_CHAIN_STAGES]);
+
+#endif
