@@ -582,8 +582,8 @@ static int neigh_fail(const struct turnctl_ip *ip, const struct turnctl_link *li
 				    " CAP_NET_ADMIN; run as root", text, link->name);
 	if (code == EINVAL)
 		return turnctl_fail(err, code, "%s: %s keeps no neighbours of this address family,"
-				    " or this is no neighbour's address; see 'ip address show dev %s'",
-				    text, link->name, link->name);
+				    " or this is no neighbour's address; see 'ip address show dev"
+				    " %s'", text, link->name, link->name);
 	return turnctl_fail_errno(err, code, "%s: no access to the neighbour table of %s", text,
 				  link->name);
 }

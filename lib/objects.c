@@ -26,15 +26,15 @@ static const struct {
 	const void *(*elf)(size_t *size);
 	bool stage;
 } programs[TURNCTL_PROGRAMS] = {
-	[TURNCTL_CLI2REM] = { "turn_cli2rem", turn_cli2rem__elf_bytes, true },
-	[TURNCTL_REM2CLI] = { "turn_rem2cli", turn_rem2cli__elf_bytes, true },
-	[TURNCTL_STUN] = { "turn_stun", turn_stun__elf_bytes, true },
-	[TURNCTL_HEARTBEAT] = { "turn_heartbeat", turn_heartbeat__elf_bytes, true },
-	[TURNCTL_FUSED] = { "turn_fused", turn_fused__elf_bytes, true },
-	[TURNCTL_EGRESS] = { "turn_egress", turn_egress__elf_bytes, false },
-	[TURNCTL_STRIP] = { "turn_strip_exit", turn_strip__elf_bytes, false },
-	[TURNCTL_INSERT] = { "turn_insert_exit", turn_insert__elf_bytes, false },
-	[TURNCTL_CONTROL] = { "turn_control", turn_control__elf_bytes, false },
+	[TURNCTL_CLI2REM] = { "turn_cli2rem", skel_turn_cli2rem__elf_bytes, true },
+	[TURNCTL_REM2CLI] = { "turn_rem2cli", skel_turn_rem2cli__elf_bytes, true },
+	[TURNCTL_STUN] = { "turn_stun", skel_turn_stun__elf_bytes, true },
+	[TURNCTL_HEARTBEAT] = { "turn_heartbeat", skel_turn_heartbeat__elf_bytes, true },
+	[TURNCTL_FUSED] = { "turn_fused", skel_turn_fused__elf_bytes, true },
+	[TURNCTL_EGRESS] = { "turn_egress", skel_turn_egress__elf_bytes, false },
+	[TURNCTL_STRIP] = { "turn_strip_exit", skel_turn_strip__elf_bytes, false },
+	[TURNCTL_INSERT] = { "turn_insert_exit", skel_turn_insert__elf_bytes, false },
+	[TURNCTL_CONTROL] = { "turn_control", skel_turn_control__elf_bytes, false },
 };
 
 static void (*log_sink)(const char *text);

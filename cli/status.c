@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+/* turnctl status */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "device.h"
+#include "names.h"
+#include "output.h"
+#include "table.h"
+#include "control.h"
+#include "values.h"
+
+#define HEARTBEATS_MANY 5000 /* a second: coturn needs about 7 us of CPU for each */
+
+static const struct argp_option options[] = {
+	{ "check", 'c', NULL, 0, "Say only what is wrong, and exit with 4 if anything is", 0 },
+	{},
+};
+
+struct words {
+	bool check;
+	const char *device;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct words *words = state->input;
+
+	switch (key) {
+	case 'c':
+		words->check = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (words->device)
+			argp_error(state, "one device, or none for all");
+		words->device = arg;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = { options, parse, "[DEV]", "What is attached, and whether all is well.",
+				  NULL, NULL, NULL };
+
+/* ---- what is wrong ------------------------------------------------------------------------------ */
+
+static void __attribute__((format(printf, 2, 3)))
+problem(struct json_object *problems, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	json_object_array_add(problems, json_object_new_string(text));
+}
+
+static void check_device(const struct turnctl_device_state *state, struct json_object *problems)
+{
+	const char *name = state->exists ? state->link.name : state->device.name;
+
+	if (!state->exists) {
+		problem(problems, "%s: the device is gone; 'turnctl detach %s' forgets it", name, name);
+		return;
+	}
+	if (!(state->device.flags & TURN_UP)) {
+		problem(problems, "%s: an attach did not come to its end; attach it again", name);
+		return;
+	}
+	if (state->stages != state->expected)
+		problem(problems, "%s: %d of %d XDP programs are in place; detach and attach it again",
+			name, state->stages, state->expected);
+	if (!state->egress)
+		problem(problems, "%s: turn_egress is not at TC egress, so nothing is learned; detach "
+			"and attach it again", name);
+	if (!state->link.up)
+		problem(problems, "%s: the device is down", name);
+	if (memcmp(state->link.mac, state->device.mac, sizeof(state->device.mac)))
+		problem(problems, "%s: its MAC address has changed, so nothing is relayed; detach and "
+			"attach it again", name);
+}
+
+/* ---- the document ------------------------------------------------------------------------------- */
+
+static struct json_object *program_object(const struct turnctl_chain *chain,
+					  const struct turnctl_chain_program *program)
+{
+	struct json_object *object = json_object_new_object();
+
+	output_text(object, "name", program->name);
+	output_number(object, "id", program->id);
+	if (chain->dispatcher)
+		output_number(object, "priority", program->priority);
+	output_bool(object, "ours", program->ours);
+	return object;
+}
+
+static struct json_object *device_object(const struct turnctl_device_state *state)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *programs = json_object_new_array();
+	int i;
+
+	output_text(object, "device", state->exists ? state->link.name : state->device.name);
+	output_number(object, "ifindex", state->device.ifindex);
+	output_text(object, "role", turnctl_role_name(state->device.role));
+	output_text(object, "install", state->device.flags & TURN_FUSED ? "fused" : "chain");
+	output_text(object, "mode", turnctl_mode_name(state->chain.mode));
+	output_text(object, "egress", !state->egress			     ? "missing"
+				      : state->device.flags & TURN_TCX ? "tcx"
+									     : "clsact");
+	for (i = 0; i < state->chain.count; i++)
+		json_object_array_add(programs, program_object(&state->chain,
+							       &state->chain.program[i]));
+	json_object_object_add(object, "programs", programs);
+	return object;
+}
+
+static struct json_object *listeners_array(const struct turn_config *config)
+{
+	struct json_object *array = json_object_new_array();
+	char text[64];
+	int i;
+
+	for (i = 0; i < TURN_LISTENERS; i++) {
+		struct turnctl_endpoint endpoint = { config->listener[i].ip,
+						     config->listener[i].port };
+
+		if (!endpoint.port)
+			continue;
+		if (endpoint.ip.v4)
+			turnctl_endpoint_format(&endpoint, text, sizeof(text));
+		else
+			snprintf(text, sizeof(text), "*:%u", ntohs(endpoint.port));
+		json_object_array_add(array, json_object_new_string(text));
+	}
+	return array;
+}
+
+static void add_tables(struct json_object *document, const struct turnctl_instance *instance,
+		       const struct turn_config *config, struct json_object *problems)
+{
+	struct values_clock clock = { .hz = config->hz };
+	struct turnctl_channel *list;
+	struct turnctl_error err;
+	size_t count, active = 0, offloaded = 0, allocations = 0, i;
+	double interval = (double)config->heartbeat / config->hz;
+
+	clock.now = turnctl_now(instance, &err);
+	if (turnctl_tables_count(instance, &count, &allocations, &err) ||
+	    turnctl_channels_read(instance, &list, &count, &err))
+		return;
+	for (i = 0; i < count; i++) {
+		const struct turn_flow *up = &list[i].to_peer, *down = &list[i].to_client;
+
+		offloaded += up->state == TURN_OFFLOADED || down->state == TURN_OFFLOADED;
+		/* a direction that has carried packets lately has a heartbeat to come */
+		if (!(up->flags & TURN_STATIC))
+			active += (up->deadline > clock.now) + (list[i].both &&
+								down->deadline > clock.now);
+	}
+	free(list);
+	output_number(document, "allocations", allocations);
+	output_number(document, "channels", count);
+	output_number(document, "offloaded", offloaded);
+	output_number(document, "max_channels", config->max_channels);
+	values_seconds(document, "heartbeat_seconds", interval);
+	values_seconds(document, "heartbeats_per_second", active / interval);
+	if (active / interval > HEARTBEATS_MANY)
+		problem(problems, "heartbeats put %.0f packets a second on the server; a longer "
+			"--heartbeat spares it", active / interval);
+	if (count * 10 > (size_t)config->max_channels * 9)
+		problem(problems, "%zu of %u channels are in use; more are left to the server",
+			count, config->max_channels);
+}
+
+/* ---- as text ------------------------------------------------------------------------------------ */
+
+static const char *get(struct json_object *object, const char *key)
+{
+	struct json_object *value = json_object_object_get(object, key);
+
+	return value ? json_object_get_string(value) : "-";
+}
+
+static void print_device(struct json_object *device)
+{
+	struct json_object *programs = json_object_object_get(device, "programs");
+	size_t i;
+
+	printf("%s: %s, %s, %s mode, egress %s\n", get(device, "device"), get(device, "role"),
+	       get(device, "install"), get(device, "mode"), get(device, "egress"));
+	for (i = 0; i < json_object_array_length(programs); i++) {
+		struct json_object *program = json_object_array_get_idx(programs, i);
+
+		printf("  %8s  %-20s id %-6s %s\n", get(program, "priority"), get(program, "name"),
+		       get(program, "id"),
+		       json_object_get_boolean(json_object_object_get(program, "ours")) ? ""
+											: "(not ours)");
+	}
+}
+
+static void print_text(struct json_object *document)
+{
+	struct json_object *devices = json_object_object_get(document, "devices");
+	struct json_object *listeners = json_object_object_get(document, "listeners");
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(devices); i++)
+		print_device(json_object_array_get_idx(devices, i));
+	printf("listeners:");
+	for (i = 0; i < json_object_array_length(listeners); i++)
+		printf(" %s", json_object_get_string(json_object_array_get_idx(listeners, i)));
+	printf("\nallocations: %s\nchannels: %s of %s, %s relayed by the kernel\n",
+	       get(document, "allocations"), get(document, "channels"),
+	       get(document, "max_channels"), get(document, "offloaded"));
+	printf("heartbeats: every %s s a direction, %s a second in all\n",
+	       get(document, "heartbeat_seconds"), get(document, "heartbeats_per_second"));
+}
+
+static void print_problems(struct json_object *problems)
+{
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(problems); i++)
+		printf("problem: %s\n",
+		       json_object_get_string(json_object_array_get_idx(problems, i)));
+}
+
+/* ---- the command -------------------------------------------------------------------------------- */
+
+static int fill(struct json_object *document, const struct turnctl_instance *instance,
+		const struct words *words, struct turnctl_error *err)
+{
+	struct turnctl_device_state *states = calloc(TURN_DEVICES, sizeof(*states));
+	struct json_object *devices = json_object_new_array();
+	struct json_object *problems = json_object_new_array();
+	struct turn_config config;
+	int count, code, i, shown = 0;
+
+	json_object_object_add(document, "devices", devices);
+	json_object_object_add(document, "problems", problems);
+	code = states ? turnctl_config_read(instance, &config, err)
+		      : turnctl_fail(err, ENOMEM, "out of memory");
+	count = code ? code : turnctl_devices_read(instance, states, err);
+	for (i = 0; i < count; i++) {
+		const char *name = states[i].exists ? states[i].link.name : states[i].device.name;
+
+		if (words->device && strcmp(words->device, name))
+			continue;
+		shown++;
+		check_device(&states[i], problems);
+		json_object_array_add(devices, device_object(&states[i]));
+	}
+	free(states);
+	if (count < 0)
+		return count;
+	if (words->device && !shown)
+		return turnctl_fail(err, ENOENT, "%s is not attached", words->device);
+	if (!count)
+		problem(problems, "no device is attached, but pins are left; 'turnctl detach --all' "
+			"removes them");
+	json_object_object_add(document, "listeners", listeners_array(&config));
+	add_tables(document, instance, &config, problems);
+	return 0;
+}
+
+int cli_status(const struct cli *cli, int argc, char **argv)
+{
+	struct json_object *document, *problems;
+	struct turnctl_instance instance;
+	struct turnctl_error err;
+	struct words words = {};
+	int code;
+
+	cli_parse(&argp, "status", argc, argv, &words);
+	code = turnctl_instance_open(&instance, cli->instance, false, &err);
+	if (code)
+		return cli_fail(code, &err);
+	document = output_document();
+	output_text(document, "instance", cli->instance);
+	code = fill(document, &instance, &words, &err);
+	turnctl_instance_close(&instance);
+	if (code) {
+		json_object_put(document);
+		return cli_fail(code, &err);
+	}
+	problems = json_object_object_get(document, "problems");
+	code = words.check && json_object_array_length(problems) ? CLI_DEGRADED : CLI_DONE;
+	if (cli->json) {
+		output_json(cli, document);
+		return code;
+	}
+	if (!words.check)
+		print_text(document);
+	print_problems(problems);
+	json_object_put(document);
+	return code;
+}
