@@ -181,6 +181,13 @@ static int check_attached(const struct turnctl_chain_plan *plan, int expected,
 			    plan->device, found, expected);
 }
 
+static int no_native(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
+{
+	return turnctl_fail(err, EOPNOTSUPP,
+			    "the driver of %s has no native XDP; --mode skb works with any driver, more "
+			    "slowly", plan->device);
+}
+
 static int attach_fused(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
 {
 	__u32 flags = XDP_FLAGS_UPDATE_IF_NOEXIST |
@@ -194,9 +201,7 @@ static int attach_fused(const struct turnctl_chain_plan *plan, struct turnctl_er
 	code = bpf_xdp_attach(plan->ifindex, turnctl_object_fd(object, TURNCTL_FUSED), flags, NULL);
 	bpf_object__close(object);
 	if (code == -EOPNOTSUPP && plan->mode == TURN_NATIVE)
-		return turnctl_fail(err, EOPNOTSUPP,
-				    "the driver of %s has no native XDP; --mode skb works with any "
-				    "driver, more slowly", plan->device);
+		return no_native(plan, err);
 	if (code)
 		return turnctl_fail_errno(err, -code, "cannot attach turn_fused to %s",
 					  plan->device);
@@ -208,24 +213,16 @@ static int explain_attach_error(const struct turnctl_chain_plan *plan, int code,
 {
 	char text[128];
 
-	switch (code) {
-	case -EOPNOTSUPP:
-		if (plan->mode == TURN_NATIVE)
-			return turnctl_fail(err, EOPNOTSUPP,
-					    "%s cannot take a chain of XDP programs in native mode: "
-					    "either its driver has no native XDP (--mode skb works with "
-					    "any), or this kernel cannot chain programs (--fused)",
-					    plan->device);
-		/* fallthrough */
-	case -EPERM:
-	case -E2BIG:
+	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) != 1)
 		return turnctl_fail(err, EOPNOTSUPP,
-				    "this kernel cannot chain XDP programs on %s (no freplace); --fused "
-				    "installs them as one program, for which the device must run no "
-				    "other", plan->device);
-	}
+				    "this kernel cannot chain XDP programs (it refuses freplace); --fused "
+				    "installs one program instead, and %s must then run no other",
+				    plan->device);
+	if (code == -EOPNOTSUPP && plan->mode == TURN_NATIVE)
+		return no_native(plan, err);
 	libxdp_strerror(code, text, sizeof(text));
-	return turnctl_fail(err, -code, "cannot attach to %s: %s", plan->device, text);
+	return turnctl_fail(err, -code, "cannot attach to %s: %s (-v shows more)", plan->device,
+			    text);
 }
 
 static int attach_chained(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
