@@ -91,7 +91,7 @@ static __always_inline void turn_answer_allocate(struct __sk_buff *skb,
 	struct turn_pending *pending;
 	struct turn_pending4 key;
 	struct turn_alloc *alloc;
-	union turn_ip pub = {}, relay = {};
+	union turn_ip pub, relay;
 	__u64 lifetime;
 
 	turn_pending_key(tuple, m->transaction, &key);
@@ -102,8 +102,8 @@ static __always_inline void turn_answer_allocate(struct __sk_buff *skb,
 	}
 	if (!(m->has & STUN_HAS_RELAYED))
 		return; /* IPv6 only */
-	pub.v4 = m->relayed.ip[0];
-	relay.v4 = turn_wire_relay(skb, config, pub.v4, m->relayed.port, tuple->daddr);
+	pub = turn_ip4(m->relayed.ip[0]);
+	relay = turn_ip4(turn_wire_relay(skb, config, pub.v4, m->relayed.port, tuple->daddr));
 	lifetime = (m->has & STUN_HAS_LIFETIME) ? m->lifetime : config->allocation_lifetime;
 
 	alloc = bpf_map_lookup_elem(&turn_allocs, tuple);

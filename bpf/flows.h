@@ -17,9 +17,7 @@
 
 static __always_inline int turn_same_ip(const union turn_ip *a, const union turn_ip *b)
 {
-	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
-
-	return x[0] == y[0] && x[1] == y[1];
+	return a->words[0] == b->words[0] && a->words[1] == b->words[1];
 }
 
 /* The key of the other direction. From client-to-peer (@key has a channel) it is the peer's, from
@@ -89,8 +87,8 @@ static __always_inline void turn_mirror(const struct turn_key4 *cli_key,
 					const struct turn_flow *cli, struct turn_flow *rem)
 {
 	*rem = *cli;
-	rem->saddr = (union turn_ip){ .v4 = cli_key->daddr };
-	rem->daddr = (union turn_ip){ .v4 = cli_key->saddr };
+	rem->saddr = turn_ip4(cli_key->daddr);
+	rem->daddr = turn_ip4(cli_key->saddr);
 	rem->sport = cli_key->dport;
 	rem->dport = cli_key->sport;
 }

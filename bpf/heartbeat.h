@@ -43,7 +43,7 @@ static __always_inline void turn_set_deadline(struct turn_flow *flow,
 static __always_inline __u32 turn_reckon(const struct turn_key4 *key, struct turn_flow *flow,
 					 __u64 now)
 {
-	union turn_ip peer = {};
+	union turn_ip peer;
 	struct turn_permission_key permission_key;
 	struct turn_permission *permission;
 	struct turn_alloc *alloc;
@@ -66,10 +66,7 @@ static __always_inline __u32 turn_reckon(const struct turn_key4 *key, struct tur
 	if (alloc->expires < until)
 		until = alloc->expires;
 
-	if (key->channel)
-		peer = flow->daddr;
-	else
-		peer.v4 = key->saddr;
+	peer = key->channel ? flow->daddr : turn_ip4(key->saddr);
 	turn_permission_key_of(flow, &peer, &permission_key);
 	permission = bpf_map_lookup_elem(&turn_perms, &permission_key);
 	if (!permission || now >= permission->expires)

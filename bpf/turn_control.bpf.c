@@ -26,8 +26,8 @@ static __always_inline int turn_add_static(const struct turn_control *c)
 	if (!work)
 		return EINVAL;
 	__builtin_memset(&work->cli, 0, sizeof(work->cli));
-	work->cli.saddr = (union turn_ip){ .v4 = rem_key.daddr };
-	work->cli.daddr = (union turn_ip){ .v4 = rem_key.saddr };
+	work->cli.saddr = turn_ip4(rem_key.daddr);
+	work->cli.daddr = turn_ip4(rem_key.saddr);
 	work->cli.sport = rem_key.dport;
 	work->cli.dport = rem_key.sport;
 	work->cli.channel = key.channel;

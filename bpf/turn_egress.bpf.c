@@ -66,7 +66,7 @@ static __always_inline void turn_read_sent(struct __sk_buff *skb)
 
 	/* a GSO packet is several datagrams under one header: not read, which costs speed only */
 	if (!config || skb->gso_size ||
-	    bpf_skb_load_bytes(skb, 0, &sent, PACKET_UDP_OFFSET) ||
+	    bpf_skb_load_bytes(skb, 0, &sent.eth, PACKET_UDP_OFFSET) ||
 	    sent.eth.h_proto != packet_be16(ETH_P_IP) || *(__u8 *)&sent.ip != 0x45 ||
 	    (sent.ip.frag_off & packet_be16(PACKET_FRAGMENT)))
 		return;

@@ -7,16 +7,23 @@
 #ifndef TURN_TWINS_H
 #define TURN_TWINS_H
 
+#include <stddef.h>
+
 #include "heartbeat.h"
 
 /* One of the server's packets, as far as it is read. */
 struct turn_sent {
+	__u16 align; /* so that no hole lies between the headers */
 	struct ethhdr eth;
 	struct iphdr ip;
 	struct udphdr udp;
 	struct channel_header channel; /* whatever the first four payload bytes are */
 	__u32 payload;                 /* bytes of UDP payload */
 };
+
+_Static_assert(offsetof(struct turn_sent, udp) ==
+		       offsetof(struct turn_sent, eth) + PACKET_UDP_OFFSET,
+	       "read in one go");
 
 static __always_inline int turn_is_sample(struct __sk_buff *skb, const struct turn_sample *sample,
 					  __u32 at, __u32 length)

@@ -29,8 +29,8 @@ static struct json_object *allocation_object(const struct turnctl_allocation *a,
 {
 	struct json_object *object = json_object_new_object();
 
-	values_endpoint(object, "client", (union turn_ip){ .v4 = a->key.saddr }, a->key.sport);
-	values_endpoint(object, "server", (union turn_ip){ .v4 = a->key.daddr }, a->key.dport);
+	values_endpoint(object, "client", turn_ip4(a->key.saddr), a->key.sport);
+	values_endpoint(object, "server", turn_ip4(a->key.daddr), a->key.dport);
 	values_endpoint(object, "relay", a->relay, a->relay_port);
 	values_endpoint(object, "public_relay", a->public_relay, a->relay_port);
 	output_text(object, "state", !a->live ? "ended" : a->proven ? "proven" : "allocated");

@@ -138,9 +138,9 @@ static struct json_object *channel_object(const struct turnctl_channel *channel,
 	bool is_static = flow->flags & TURN_STATIC;
 	char number[8];
 
-	values_endpoint(object, "client", (union turn_ip){ .v4 = channel->key.saddr },
+	values_endpoint(object, "client", turn_ip4(channel->key.saddr),
 			channel->key.sport);
-	values_endpoint(object, "server", (union turn_ip){ .v4 = channel->key.daddr },
+	values_endpoint(object, "server", turn_ip4(channel->key.daddr),
 			channel->key.dport);
 	snprintf(number, sizeof(number), "%#06x", ntohs(channel->key.channel));
 	output_text(object, "channel", number);

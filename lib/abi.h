@@ -30,9 +30,19 @@
 #define TURN_PRIO 60
 
 union turn_ip {
+	__u64 words[2]; /* first, so that = {} clears all 16 bytes and not just the first member's */
 	__be32 v4;
 	__u8 v6[16];
 };
+
+/* An IPv4 address with the other 12 bytes 0. (An initialiser { .v4 = x } leaves them undefined.) */
+static inline __attribute__((always_inline)) union turn_ip turn_ip4(__be32 address)
+{
+	union turn_ip ip = {};
+
+	ip.v4 = address;
+	return ip;
+}
 
 /* ---- flows: one direction of one channel --------------------------------------------------- */
 

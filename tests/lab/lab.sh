@@ -87,9 +87,13 @@ lab_veth() {
 		addr=${end#*=} end=${end%%=*} node=${end%:*} dev=${end#*:}
 		[[ $addr == "$end" ]] || ip -n "$LAB_ID-$node" addr add "$addr" dev "$dev"
 		# gro on: a native XDP redirect into a veth arrives only if its far end polls (GRO or XDP).
+		# Both ends before either comes up: a veth looks at its far end's GRO when it is opened.
 		# tx off: what a node sends carries a full checksum, as on a real wire.
 		lab_in "$node" ethtool -K "$dev" tx off gro on >/dev/null
-		ip -n "$LAB_ID-$node" link set "$dev" up
+	done
+	for end in "$@"; do
+		end=${end%%=*}
+		ip -n "$LAB_ID-${end%:*}" link set "${end#*:}" up
 	done
 }
 
