@@ -52,6 +52,7 @@ static __always_inline __u32 turn_slot_take(const struct turn_config *config)
 
 	if (config->slots < 2)
 		return 0;
+	TURN_UNROLL
 	for (i = 0; i < 16; i++) {
 		__u32 index = 1 + (start + i) % (config->slots - 1);
 		struct turn_slot *slot = turn_slot_of(index);

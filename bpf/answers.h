@@ -236,7 +236,7 @@ static __always_inline void turn_answer_bind(const struct turn_key4 *tuple,
 {
 	__u64 permission_end = now + (__u64)config->permission_lifetime * config->hz;
 	struct turn_work *work = turn_get_work(0);
-	__u32 bit = packet_be16(r->channel) % TURN_CHANNEL_BITS;
+	__u32 bit;
 	struct turn_permission_key permission_key;
 	struct turn_permission *permission;
 	struct turn_flow *cli, *rem = NULL;
@@ -265,6 +265,9 @@ static __always_inline void turn_answer_bind(const struct turn_key4 *tuple,
 	}
 	if (turn_bind_new(&key, work, permission_end))
 		return;
+	bit = packet_be16(key.channel);
+	packet_opaque(bit); /* so that the mask is applied here, where the verifier needs it */
+	bit &= TURN_CHANNEL_BITS - 1;
 	__sync_fetch_and_or(&alloc->channels[bit / 64], 1ULL << (bit % 64));
 	turn_arm(alloc, config, now, work->cli.expires + config->hz);
 	turn_event(TURN_EVENT_BOUND_CHANNEL);
@@ -280,6 +283,7 @@ static __always_inline void turn_answer_permission(const struct turn_alloc *allo
 	struct turn_permission *permission;
 	int i;
 
+	TURN_UNROLL
 	for (i = 0; i < TURN_REQUEST_PEERS; i++) {
 		if ((__u32)i >= r->peers)
 			break;
@@ -337,7 +341,8 @@ static __always_inline void turn_answer(struct __sk_buff *skb, const struct turn
 
 	if (!reader || payload < STUN_HEADER || payload > STUN_MAX)
 		return;
-	if (bpf_skb_load_bytes(skb, PACKET_HEADERS, reader->buffer, payload))
+	if (bpf_skb_load_bytes(skb, PACKET_HEADERS, reader->buffer,
+			       turn_size(payload, STUN_MAX)))
 		return;
 	m = &reader->message;
 	if (stun_parse(reader->buffer, payload, m) != STUN_OK)

@@ -26,8 +26,9 @@ static __always_inline void turn_pass(struct turn_flow *flow, __u32 reason)
 	struct turn_stats *stats = turn_count();
 
 	__sync_fetch_and_add(&flow->passed, 1);
-	if (stats && reason < TURN_REASON_COUNT)
-		stats->passed[reason]++;
+	packet_opaque(reason);
+	if (stats)
+		stats->passed[reason & (TURN_REASON_ROOM - 1)]++;
 }
 
 #endif

@@ -77,13 +77,6 @@ static __always_inline __u32 turn_reckon(const struct turn_key4 *key, struct tur
 	return TURN_RELAY;
 }
 
-/* @length if it is below 8; in a form in which the verifier sees that. */
-static __always_inline __u32 turn_few(__u32 length)
-{
-	packet_opaque(length);
-	return length & 7;
-}
-
 /*
  * Notes what the packet carries, for its twin to be compared with. A sample that waits for its
  * twin is left alone for 100 ms: at a high rate the next packet always comes before the twin.
@@ -94,7 +87,6 @@ static __always_inline void turn_take_sample(struct xdp_md *ctx, const struct tu
 	__u32 at = PACKET_HEADERS + (v->key.channel ? CHANNEL_HEADER : 0);
 	struct turn_sample *sample = &v->flow->sample;
 	__u32 length = v->length & PACKET_LONGEST;
-	__u32 few = turn_few(length);
 	__u64 head = 0, tail = 0;
 
 	if (sample->when && now - sample->when < config->hz / 10)
@@ -103,8 +95,8 @@ static __always_inline void turn_take_sample(struct xdp_md *ctx, const struct tu
 		if (bpf_xdp_load_bytes(ctx, at, &head, 8) ||
 		    bpf_xdp_load_bytes(ctx, at + length - 8, &tail, 8))
 			return;
-	} else if (few) {
-		if (bpf_xdp_load_bytes(ctx, at, &head, few))
+	} else if (length) {
+		if (bpf_xdp_load_bytes(ctx, at, &head, turn_size(length, 8)))
 			return;
 	}
 	sample->when = 0;

@@ -12,6 +12,21 @@
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
+#include "packet.h"
+
+/* For loops that call a helper: Linux 6.1 takes some of them, as clang lays them out, for loops
+ * that never end ("back-edge"). */
+#define TURN_UNROLL _Pragma("unroll")
+
+/*
+ * @size, which is known to be 1 to @most (a power of two), in a form in which every verifier sees
+ * that: the compiler likes to check one register and to use another.
+ */
+static __always_inline __u32 turn_size(__u32 size, __u32 most)
+{
+	packet_opaque(size);
+	return ((size - 1) & (most - 1)) + 1;
+}
 
 /* Which device this copy of the program runs on. Set before loading. */
 const volatile struct turn_self turn_self = {};

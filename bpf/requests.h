@@ -194,7 +194,8 @@ static __always_inline void turn_stage_stun(struct xdp_md *ctx, struct turn_view
 		turn_event(TURN_EVENT_TOO_LONG);
 		return;
 	}
-	if (bpf_xdp_load_bytes(ctx, PACKET_HEADERS, reader->buffer, payload))
+	if (bpf_xdp_load_bytes(ctx, PACKET_HEADERS, reader->buffer,
+			       turn_size(payload, STUN_MAX)))
 		return;
 	verdict = stun_parse(reader->buffer, payload, &reader->message);
 	if (verdict != STUN_OK)

@@ -72,6 +72,7 @@ static long turn_sweep_bit(__u32 bit, struct turn_sweep *s)
 		return 0;
 	/* cleared first: a bind that comes meanwhile sets it again */
 	__sync_fetch_and_and(&s->alloc->channels[word], ~mask);
+	TURN_UNROLL
 	for (i = 0; i < 4; i++) {
 		__u16 number = CHANNEL_FIRST + i * TURN_CHANNEL_BITS + word * 64 + (bit & 63);
 		struct turn_flow *flow;

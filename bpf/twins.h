@@ -28,7 +28,6 @@ _Static_assert(offsetof(struct turn_sent, udp) ==
 static __always_inline int turn_is_sample(struct __sk_buff *skb, const struct turn_sample *sample,
 					  __u32 at, __u32 length)
 {
-	__u32 few = turn_few(length);
 	__u64 head = 0, tail = 0;
 
 	if (!sample->when || sample->length != length)
@@ -38,8 +37,8 @@ static __always_inline int turn_is_sample(struct __sk_buff *skb, const struct tu
 		if (bpf_skb_load_bytes(skb, at, &head, 8) ||
 		    bpf_skb_load_bytes(skb, at + length - 8, &tail, 8))
 			return 0;
-	} else if (few) {
-		if (bpf_skb_load_bytes(skb, at, &head, few))
+	} else if (length) {
+		if (bpf_skb_load_bytes(skb, at, &head, turn_size(length, 8)))
 			return 0;
 	}
 	return head == sample->head && tail == sample->tail;

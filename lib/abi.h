@@ -323,13 +323,19 @@ enum turn_reason { TURN_REASONS(TURN_ENUM) TURN_REASON_COUNT };
 enum turn_event { TURN_EVENTS(TURN_ENUM) TURN_EVENT_COUNT };
 #undef TURN_ENUM
 
+#define TURN_REASON_ROOM 32 /* a power of two, so that a mask bounds the index */
+#define TURN_EVENT_ROOM 32
+
+_Static_assert(TURN_REASON_COUNT <= TURN_REASON_ROOM && TURN_EVENT_COUNT <= TURN_EVENT_ROOM,
+	       "raise the room, and TURN_ABI with it");
+
 /* One of these per device and CPU. */
 struct turn_stats {
 	__u64 to_peer_packets, to_peer_bytes;     /* relayed; bytes of application data */
 	__u64 to_client_packets, to_client_bytes;
 	__u64 heartbeats;
-	__u64 passed[TURN_REASON_COUNT];
-	__u64 events[TURN_EVENT_COUNT];
+	__u64 passed[TURN_REASON_ROOM];
+	__u64 events[TURN_EVENT_ROOM];
 };
 
 /* ---- the control program ---------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,12 +42,12 @@ static void (*log_sink)(const char *text);
 
 static void log_text(const char *fmt, va_list ap)
 {
-	char text[4096];
+	char *text; /* the verifier's log comes as one message, a megabyte at times */
 
-	if (!log_sink)
+	if (!log_sink || vasprintf(&text, fmt, ap) < 0)
 		return;
-	vsnprintf(text, sizeof(text), fmt, ap);
 	log_sink(text);
+	free(text);
 }
 
 static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
