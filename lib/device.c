@@ -15,6 +15,7 @@
 #include "egress.h"
 #include "names.h"
 #include "objects.h"
+#include "probe.h"
 #include "table.h"
 
 /* ---- the notes in turn_devices ----------------------------------------------------------------- */
@@ -124,6 +125,30 @@ static void remove_exits(const struct turnctl_instance *instance, __u32 ifindex)
 
 /* ---- checks ------------------------------------------------------------------------------------- */
 
+/* Can the driver run programs, and transmit what is redirected to it? */
+static int check_native(const struct turnctl_link *link, struct turnctl_error *err)
+{
+	__u64 features;
+
+	if (turnctl_xdp_features(link->ifindex, &features))
+		return 0; /* before Linux 6.3 the attach itself has to show it */
+	if (!(features & TURNCTL_XDP_BASIC))
+		return turnctl_fail(err, EOPNOTSUPP,
+				    "the driver of %s has no native XDP; --mode skb works with any driver, "
+				    "more slowly", link->name);
+	if (features & TURNCTL_XDP_XMIT)
+		return 0;
+	if (!strcmp(link->kind, "veth"))
+		return turnctl_fail(err, EOPNOTSUPP,
+				    "%s would lose every relayed frame: the far end of a veth takes them "
+				    "only with GRO on ('ethtool -K FAR-END gro on', then set %s down and "
+				    "up again) or with an XDP program; or use --mode skb", link->name,
+				    link->name);
+	return turnctl_fail(err, EOPNOTSUPP,
+			    "the driver of %s cannot transmit redirected frames in native mode; use "
+			    "--mode skb", link->name);
+}
+
 /* Devices into which a native redirect vanishes without a trace. */
 static int check_exit(const struct turnctl_link *link, enum turn_mode mode,
 		      struct turnctl_error *err)
@@ -145,18 +170,8 @@ static int check_exit(const struct turnctl_link *link, enum turn_mode mode,
 	if (!link->up)
 		return turnctl_fail(err, ENETDOWN, "%s is down; bring it up with 'ip link set %s up'",
 				    link->name, link->name);
-#if LIBBPF_MAJOR_VERSION > 1 || (LIBBPF_MAJOR_VERSION == 1 && LIBBPF_MINOR_VERSION >= 2)
-	if (mode == TURN_NATIVE) {
-		LIBBPF_OPTS(bpf_xdp_query_opts, query);
-
-		/* NETDEV_XDP_ACT_BASIC, ..._NDO_XMIT; a kernel before 6.3 tells nothing */
-		if (!bpf_xdp_query(link->ifindex, 0, &query) && (query.feature_flags & 1) &&
-		    !(query.feature_flags & 4) && strcmp(link->kind, "veth"))
-			return turnctl_fail(err, EOPNOTSUPP,
-					    "the driver of %s cannot transmit redirected frames in native "
-					    "mode; use --mode skb", link->name);
-	}
-#endif
+	if (mode == TURN_NATIVE)
+		return check_native(link, err);
 	return 0;
 }
 
