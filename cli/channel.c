@@ -425,7 +425,7 @@ static int channel_flush(const struct cli *cli, int argc, char **argv)
 	if (code)
 		return cli_fail(code, &err);
 	if (!cli->json) {
-		printf("%zu channels flushed\n", done);
+		printf("flushed: %zu\n", done);
 		return CLI_DONE;
 	}
 	document = output_document();
