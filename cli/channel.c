@@ -168,6 +168,46 @@ static bool wanted(const struct words *words, const struct turnctl_channel *chan
 	       (channel->both && !strcmp(words->state, turnctl_state_name(&channel->to_client)));
 }
 
+/* ---- reading --------------------------------------------------------------------------------------- */
+
+/* Parses the filters of a subcommand that takes no other words; an exit code on failure. */
+static int parse_filters(const struct argp *argp, const char *name, int argc, char **argv,
+			 struct words *words)
+{
+	cli_parse(argp, name, argc, argv, words);
+	return words->count ? usage("'%s' is too much for %s", words->word[0], name) : CLI_DONE;
+}
+
+/* All channels, and the clock to judge their times by. */
+static int read_channels(const struct cli *cli, struct turnctl_channel **list, size_t *count,
+			 struct values_clock *clock, struct turnctl_error *err)
+{
+	struct turnctl_instance instance;
+	int code = turnctl_instance_open(&instance, cli->instance, false, err);
+
+	if (code)
+		return code;
+	code = values_clock_read(&instance, clock, err);
+	if (!code)
+		code = turnctl_channels_read(&instance, list, count, err);
+	turnctl_instance_close(&instance);
+	return code;
+}
+
+/* A document with one number. */
+static void print_count(const struct cli *cli, const char *key, size_t count)
+{
+	struct json_object *document;
+
+	if (!cli->json) {
+		printf("%zu\n", count);
+		return;
+	}
+	document = output_document();
+	output_number(document, key, count);
+	output_json(cli, document);
+}
+
 /* ---- list, show, count ------------------------------------------------------------------------- */
 
 static const struct argp list_argp = { filters, parse, NULL, "All channels that the kernel knows.",
@@ -184,7 +224,6 @@ static int channel_list(const struct cli *cli, int argc, char **argv)
 		{},
 	};
 	struct json_object *document, *channels;
-	struct turnctl_instance instance;
 	struct turnctl_channel *list;
 	struct values_clock clock;
 	struct turnctl_error err;
@@ -192,16 +231,10 @@ static int channel_list(const struct cli *cli, int argc, char **argv)
 	size_t count, i;
 	int code;
 
-	cli_parse(&list_argp, "channel list", argc, argv, &words);
-	if (words.count)
-		return usage("'%s' is too much for channel list", words.word[0]);
-	code = turnctl_instance_open(&instance, cli->instance, false, &err);
+	code = parse_filters(&list_argp, "channel list", argc, argv, &words);
 	if (code)
-		return cli_fail(code, &err);
-	code = values_clock_read(&instance, &clock, &err);
-	if (!code)
-		code = turnctl_channels_read(&instance, &list, &count, &err);
-	turnctl_instance_close(&instance);
+		return code;
+	code = read_channels(cli, &list, &count, &clock, &err);
 	if (code)
 		return cli_fail(code, &err);
 	document = output_document();
@@ -239,7 +272,6 @@ static const struct argp show_argp = { NULL, parse, "CLIENT SERVER CHANNEL",
 
 static int channel_show(const struct cli *cli, int argc, char **argv)
 {
-	struct turnctl_instance instance;
 	struct turnctl_channel *list;
 	struct turnctl_static name = {};
 	struct json_object *document;
@@ -257,13 +289,7 @@ static int channel_show(const struct cli *cli, int argc, char **argv)
 	if (code)
 		return code;
 	make_key(&name, &key);
-	code = turnctl_instance_open(&instance, cli->instance, false, &err);
-	if (code)
-		return cli_fail(code, &err);
-	code = values_clock_read(&instance, &clock, &err);
-	if (!code)
-		code = turnctl_channels_read(&instance, &list, &count, &err);
-	turnctl_instance_close(&instance);
+	code = read_channels(cli, &list, &count, &clock, &err);
 	if (code)
 		return cli_fail(code, &err);
 	for (i = 0; i < count; i++)
@@ -292,34 +318,23 @@ static const struct argp count_argp = { filters, parse, NULL, "How many channels
 
 static int channel_count(const struct cli *cli, int argc, char **argv)
 {
-	struct turnctl_instance instance;
 	struct turnctl_channel *list;
-	struct json_object *document;
+	struct values_clock clock;
 	struct turnctl_error err;
 	struct words words = {};
 	size_t count, i, matching = 0;
 	int code;
 
-	cli_parse(&count_argp, "channel count", argc, argv, &words);
-	if (words.count)
-		return usage("'%s' is too much for channel count", words.word[0]);
-	code = turnctl_instance_open(&instance, cli->instance, false, &err);
+	code = parse_filters(&count_argp, "channel count", argc, argv, &words);
 	if (code)
-		return cli_fail(code, &err);
-	code = turnctl_channels_read(&instance, &list, &count, &err);
-	turnctl_instance_close(&instance);
+		return code;
+	code = read_channels(cli, &list, &count, &clock, &err);
 	if (code)
 		return cli_fail(code, &err);
 	for (i = 0; i < count; i++)
 		matching += wanted(&words, &list[i]);
 	free(list);
-	if (!cli->json) {
-		printf("%zu\n", matching);
-		return CLI_DONE;
-	}
-	document = output_document();
-	output_number(document, "channels", matching);
-	output_json(cli, document);
+	print_count(cli, "channels", matching);
 	return CLI_DONE;
 }
 
@@ -398,15 +413,14 @@ static int channel_flush(const struct cli *cli, int argc, char **argv)
 {
 	struct turnctl_instance instance;
 	struct turnctl_channel *list;
-	struct json_object *document;
 	struct turnctl_error err;
 	struct words words = {};
 	size_t count, i, done = 0;
 	int code;
 
-	cli_parse(&flush_argp, "channel flush", argc, argv, &words);
-	if (words.count)
-		return usage("'%s' is too much for channel flush", words.word[0]);
+	code = parse_filters(&flush_argp, "channel flush", argc, argv, &words);
+	if (code)
+		return code;
 	code = turnctl_instance_open(&instance, cli->instance, true, &err);
 	if (code)
 		return cli_fail(code, &err);
@@ -419,18 +433,11 @@ static int channel_flush(const struct cli *cli, int argc, char **argv)
 		if (code == -ENOENT)
 			code = 0; /* it has ended meanwhile */
 	}
-	if (list)
-		free(list);
+	free(list);
 	turnctl_instance_close(&instance);
 	if (code)
 		return cli_fail(code, &err);
-	if (!cli->json) {
-		printf("flushed: %zu\n", done);
-		return CLI_DONE;
-	}
-	document = output_document();
-	output_number(document, "flushed", done);
-	output_json(cli, document);
+	print_count(cli, "flushed", done);
 	return CLI_DONE;
 }
 
