@@ -9,6 +9,8 @@
 
 #include "flows.h"
 
+#define TURN_NSEC 1000000000ULL
+
 /* Room to build large values in: one per CPU, since none fits on the stack. */
 struct turn_work {
 	struct turn_flow cli, rem;
@@ -77,6 +79,27 @@ static __always_inline void turn_slot_free(__u32 index)
 
 	if (slot && index)
 		__sync_val_compare_and_swap(&slot->used, 1, 0);
+}
+
+/* Arms the allocation's timer for @when, unless it fires earlier anyway. */
+static __always_inline void turn_arm(struct turn_alloc *alloc, const struct turn_config *config,
+				     __u64 now, __u64 when)
+{
+	__u64 wait = when > now ? when - now : 1;
+
+	if ((alloc->armed && alloc->armed <= when) || !config->hz)
+		return;
+	alloc->armed = when;
+	bpf_timer_start(&alloc->timer, wait * TURN_NSEC / config->hz, 0);
+}
+
+/* The allocation is no more: its channels stop now, the entry is swept in a second. */
+static __always_inline void turn_alloc_end(struct turn_alloc *alloc,
+					   const struct turn_config *config, __u64 now)
+{
+	turn_epoch_end(alloc->slot, alloc->epoch);
+	alloc->expires = now;
+	turn_arm(alloc, config, now, now + config->hz);
 }
 
 static __always_inline void turn_permission_key_of(const struct turn_flow *flow,

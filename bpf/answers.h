@@ -296,15 +296,6 @@ static __always_inline void turn_answer_permission(const struct turn_alloc *allo
 	}
 }
 
-/* The allocation is no more: its channels stop now, the entry is swept in a second. */
-static __always_inline void turn_alloc_end(struct turn_alloc *alloc,
-					   const struct turn_config *config, __u64 now)
-{
-	turn_epoch_end(alloc->slot, alloc->epoch);
-	alloc->expires = now;
-	turn_arm(alloc, config, now, now + config->hz);
-}
-
 static __always_inline void turn_answer_refresh(struct turn_alloc *alloc,
 						const struct stun_message *m,
 						const struct turn_request *r,

@@ -171,6 +171,21 @@ static __always_inline __u32 turn_find_hop(struct xdp_md *ctx, const struct turn
 	}
 }
 
+/* The relay socket is gone, and with it all channels of the flow's allocation. */
+static __always_inline void turn_end_of(const struct turn_key4 *key, struct turn_flow *flow,
+					const struct turn_config *config, __u64 now)
+{
+	struct turn_alloc *alloc;
+	struct turn_key4 tuple;
+
+	turn_tuple_of(key, flow, &tuple);
+	alloc = bpf_map_lookup_elem(&turn_allocs, &tuple);
+	if (alloc && alloc->slot == flow->slot && alloc->epoch == flow->epoch)
+		turn_alloc_end(alloc, config, now);
+	turn_suspend(flow, TURN_REASON_ENDED);
+	turn_event(TURN_EVENT_SOCKET_GONE);
+}
+
 /* A static channel's heartbeat is the kernel's own business: renew the next hop and relay. */
 static __always_inline __u32 turn_beat_static(struct xdp_md *ctx, struct turn_view *v,
 					      const struct turn_config *config, __u64 now,
@@ -206,9 +221,7 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 		return reason;
 	}
 	if (turn_socket_gone(ctx, v)) {
-		turn_epoch_end(flow->slot, flow->epoch);
-		turn_suspend(flow, TURN_REASON_ENDED);
-		turn_event(TURN_EVENT_SOCKET_GONE);
+		turn_end_of(&v->key, flow, config, now);
 		return TURN_REASON_ENDED;
 	}
 	turn_take_sample(ctx, v, config, now);
@@ -222,7 +235,9 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 		turn_event(TURN_EVENT_SUSPENDED);
 	}
 	if (flow->state != TURN_OFFLOADED) {
-		if (flow->state == TURN_SUSPENDED && flow->reason != TURN_REASON_TAGGED)
+		/* what ended before and has been renewed waits for its proof again */
+		if (flow->state == TURN_SUSPENDED && flow->reason != TURN_REASON_TAGGED &&
+		    flow->reason != TURN_REASON_UNREACHABLE)
 			flow->reason = TURN_REASON_UNCONFIRMED;
 		return flow->reason;
 	}

@@ -10,8 +10,6 @@
 #include "allocs.h"
 #include "channel.h"
 
-#define TURN_NSEC 1000000000ULL
-
 /* Removes both directions of a learned channel. */
 static __always_inline void turn_channel_drop(const struct turn_key4 *key, struct turn_flow *flow)
 {
@@ -101,18 +99,6 @@ static long turn_sweep_word(__u32 word, struct turn_sweep *s)
 	if (s->alloc->channels[s->word])
 		bpf_loop(64, turn_sweep_bit, s, 0);
 	return 0;
-}
-
-/* Arms the allocation's timer for @when, unless it fires earlier anyway. */
-static __always_inline void turn_arm(struct turn_alloc *alloc, const struct turn_config *config,
-				     __u64 now, __u64 when)
-{
-	__u64 wait = when > now ? when - now : 1;
-
-	if ((alloc->armed && alloc->armed <= when) || !config->hz)
-		return;
-	alloc->armed = when;
-	bpf_timer_start(&alloc->timer, wait * TURN_NSEC / config->hz, 0);
 }
 
 static int turn_timer(void *map __attribute__((unused)), struct turn_key4 *key,

@@ -90,7 +90,7 @@ static __always_inline void turn_twin(struct __sk_buff *skb, const struct turn_s
 	    !turn_alloc_live(alloc, now))
 		return;
 	if (key->channel && !turn_same_socket(skb, alloc)) {
-		turn_epoch_end(alloc->slot, alloc->epoch);
+		turn_alloc_end(alloc, config, now);
 		turn_event(TURN_EVENT_OTHER_SOCKET);
 		return;
 	}

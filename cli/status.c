@@ -15,6 +15,7 @@
 #include "control.h"
 #include "values.h"
 
+#define UNPROVEN_LONG 3 /* seconds without a proof that are worth a word */
 #define HEARTBEATS_MANY 5000 /* a second: coturn needs about 7 us of CPU for each */
 
 static const struct argp_option options[] = {
@@ -149,7 +150,7 @@ static void add_tables(struct json_object *document, const struct turnctl_instan
 	struct values_clock clock = { .hz = config->hz };
 	struct turnctl_channel *list;
 	struct turnctl_error err;
-	size_t count, active = 0, offloaded = 0, allocations = 0, i;
+	size_t count, active = 0, offloaded = 0, unproven = 0, allocations = 0, i;
 	double interval = (double)config->heartbeat / config->hz;
 
 	clock.now = turnctl_now(instance, &err);
@@ -159,6 +160,10 @@ static void add_tables(struct json_object *document, const struct turnctl_instan
 	for (i = 0; i < count; i++) {
 		const struct turn_flow *up = &list[i].to_peer, *down = &list[i].to_client;
 
+		/* packets have gone to the server, and none was seen to come out */
+		unproven += list[i].both && up->state == TURN_BOUND && down->state == TURN_BOUND &&
+			    up->passed + down->passed > 10 &&
+			    values_since(&clock, up->created) > UNPROVEN_LONG;
 		offloaded += up->state == TURN_OFFLOADED || down->state == TURN_OFFLOADED;
 		/* a direction that has carried packets lately has a heartbeat to come */
 		if (!(up->flags & TURN_STATIC))
@@ -172,6 +177,9 @@ static void add_tables(struct json_object *document, const struct turnctl_instan
 	output_number(document, "max_channels", config->max_channels);
 	values_seconds(document, "heartbeat_seconds", interval);
 	values_seconds(document, "heartbeats_per_second", active / interval);
+	if (unproven)
+		problem(problems, "%zu channels have traffic, but the server's own packets of them were not "
+			"seen to leave: is the device that they leave by attached (--relay)?", unproven);
 	if (active / interval > HEARTBEATS_MANY)
 		problem(problems, "heartbeats put %.0f packets a second on the server; a longer "
 			"--heartbeat spares it", active / interval);

@@ -270,7 +270,7 @@ struct turn_self {
  */
 #define TURN_REASONS(X)                                                                          \
 	X(BOUND, "bound", "waiting for the server to relay one packet itself")                    \
-	X(UNCONFIRMED, "unconfirmed", "the server did not relay the last heartbeats")             \
+	X(UNCONFIRMED, "unconfirmed", "not proven of late: the server relayed none of the last heartbeats")             \
 	X(EXPIRED_CHANNEL, "expired-channel", "the channel's lifetime is over")                   \
 	X(EXPIRED_PERMISSION, "expired-permission", "the permission's lifetime is over")          \
 	X(EXPIRED_ALLOCATION, "expired-allocation", "the allocation's lifetime is over")          \

@@ -117,6 +117,15 @@ int turnctl_chain_stages(const struct turnctl_chain_plan *plan,
 	return count;
 }
 
+static int check_freplace(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
+{
+	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1)
+		return 0;
+	return turnctl_fail(err, EOPNOTSUPP,
+			    "this kernel cannot chain XDP programs (it refuses freplace); --fused installs "
+			    "one program instead, and %s must then run no other", plan->device);
+}
+
 int turnctl_chain_check(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
 {
 	const char *names[TURNCTL_CHAIN_STAGES];
@@ -124,7 +133,9 @@ int turnctl_chain_check(const struct turnctl_chain_plan *plan, struct turnctl_er
 	struct turnctl_chain chain;
 	int code, i, need;
 
-	code = turnctl_chain_read(plan->ifindex, plan->id, &chain, err);
+	code = plan->fused ? 0 : check_freplace(plan, err);
+	if (!code)
+		code = turnctl_chain_read(plan->ifindex, plan->id, &chain, err);
 	if (code || !chain.mode)
 		return code;
 	for (i = 0; i < chain.count; i++)
@@ -213,11 +224,6 @@ static int explain_attach_error(const struct turnctl_chain_plan *plan, int code,
 {
 	char text[128];
 
-	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) != 1)
-		return turnctl_fail(err, EOPNOTSUPP,
-				    "this kernel cannot chain XDP programs (it refuses freplace); --fused "
-				    "installs one program instead, and %s must then run no other",
-				    plan->device);
 	if (code == -EOPNOTSUPP && plan->mode == TURN_NATIVE)
 		return no_native(plan, err);
 	libxdp_strerror(code, text, sizeof(text));

@@ -125,28 +125,34 @@ static void remove_exits(const struct turnctl_instance *instance, __u32 ifindex)
 
 /* ---- checks ------------------------------------------------------------------------------------- */
 
-/* Can the driver run programs, and transmit what is redirected to it? */
+/* Can the driver run programs in native mode? A kernel before 6.3 shows it only by the attach. */
 static int check_native(const struct turnctl_link *link, struct turnctl_error *err)
 {
 	__u64 features;
 
 	if (turnctl_xdp_features(link->ifindex, &features))
-		return 0; /* before Linux 6.3 the attach itself has to show it */
+		return 0;
 	if (!(features & TURNCTL_XDP_BASIC))
 		return turnctl_fail(err, EOPNOTSUPP,
 				    "the driver of %s has no native XDP; --mode skb works with any driver, "
 				    "more slowly", link->name);
-	if (features & TURNCTL_XDP_XMIT)
+	return 0;
+}
+
+/* Does it transmit what is redirected to it? Several drivers do only while they run a program
+ * themselves, so this is for after the attach. */
+static int check_transmit(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
+{
+	__u64 features;
+
+	if (plan->mode != TURN_NATIVE || turnctl_xdp_features(plan->ifindex, &features) ||
+	    (features & TURNCTL_XDP_XMIT))
 		return 0;
-	if (!strcmp(link->kind, "veth"))
-		return turnctl_fail(err, EOPNOTSUPP,
-				    "%s would lose every relayed frame: the far end of a veth takes them "
-				    "only with GRO on ('ethtool -K FAR-END gro on', then set %s down and "
-				    "up again) or with an XDP program; or use --mode skb", link->name,
-				    link->name);
 	return turnctl_fail(err, EOPNOTSUPP,
-			    "the driver of %s cannot transmit redirected frames in native mode; use "
-			    "--mode skb", link->name);
+			    "%s would lose every relayed frame, since its driver does not transmit "
+			    "redirected frames in native mode (the far end of a veth must have GRO on, "
+			    "'ethtool -K FAR-END gro on', or an XDP program); use --mode skb",
+			    plan->device);
 }
 
 /* Devices into which a native redirect vanishes without a trace. */
@@ -240,9 +246,10 @@ static bool same_listener(const struct turn_listener *a, const struct turn_liste
 	return !memcmp(&a->ip, &b->ip, sizeof(a->ip)) && a->port == b->port;
 }
 
-static int serve(const struct turnctl_instance *instance, __be16 port, struct turnctl_error *err)
+static int serve(const struct turnctl_instance *instance, __u32 operation, __be16 port,
+		 struct turnctl_error *err)
 {
-	struct turn_control c = { .operation = TURN_SERVE };
+	struct turn_control c = { .operation = operation };
 	int code;
 
 	c.key[0].dport = port;
@@ -261,7 +268,7 @@ static int add_listener(const struct turnctl_instance *instance, struct turn_con
 		if (config->listener[i].port)
 			continue;
 		config->listener[i] = *listener;
-		return serve(instance, listener->port, err);
+		return serve(instance, TURN_SERVE, listener->port, err);
 	}
 	return turnctl_fail(err, ENOSPC, "more than %d listeners", TURN_LISTENERS);
 }
@@ -282,16 +289,29 @@ static int add_external(struct turn_config *config, const struct turn_external *
 	return turnctl_fail(err, ENOSPC, "more than %d external addresses", TURN_EXTERNAL);
 }
 
+/* Puts the configuration back as it was before an attach that failed. */
+static void restore(const struct turnctl_instance *instance, const struct turn_config *before)
+{
+	struct turn_config now;
+	int i;
+
+	if (turnctl_config_read(instance, &now, NULL))
+		return;
+	for (i = 0; i < TURN_LISTENERS; i++)
+		if (now.listener[i].port && !before->listener[i].port)
+			serve(instance, TURN_UNSERVE, now.listener[i].port, NULL);
+	turnctl_config_write(instance, before, NULL);
+}
+
+/* @before receives the configuration as it was. */
 static int configure(const struct turnctl_instance *instance, const struct turnctl_attach *attach,
-		     struct turnctl_error *err)
+		     struct turn_config *before, struct turnctl_error *err)
 {
 	struct turn_listener standard = { .port = htons(3478) };
-	struct turn_config config;
+	struct turn_config config = *before;
 	int code, i;
 
-	code = turnctl_config_read(instance, &config, err);
-	if (!code)
-		code = check_netns(instance, &config, err);
+	code = check_netns(instance, &config, err);
 	if (code)
 		return code;
 	if (config.mode && config.mode != attach->mode)
@@ -359,6 +379,8 @@ static int finish_device(const struct turnctl_instance *instance,
 	int index, code;
 
 	code = turnctl_chain_attach(plan, err);
+	if (!code)
+		code = check_transmit(plan, err);
 	if (code)
 		return code;
 	index = find_device(instance, plan->ifindex, &device);
@@ -387,7 +409,8 @@ static int clear_remains(const struct turnctl_instance *instance, const struct t
 	return take_out(instance, index, &device, err);
 }
 
-static void undo(struct turnctl_instance *instance, const struct turnctl_link *links, int count)
+static void undo(struct turnctl_instance *instance, const struct turnctl_link *links, int count,
+		 const struct turn_config *before)
 {
 	struct turn_device device;
 	int i, index;
@@ -399,6 +422,8 @@ static void undo(struct turnctl_instance *instance, const struct turnctl_link *l
 	}
 	if (!any_device(instance))
 		turnctl_instance_remove(instance, NULL);
+	else
+		restore(instance, before);
 }
 
 int turnctl_attach(const char *name, const struct turnctl_attach *attach,
@@ -407,6 +432,7 @@ int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 	struct turnctl_chain_plan plans[TURN_DEVICES];
 	struct turnctl_link links[TURN_DEVICES];
 	struct turnctl_instance instance;
+	struct turn_config before;
 	int code, i, begun = 0;
 
 	code = gather_links(attach, links, err);
@@ -414,6 +440,7 @@ int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 		code = turnctl_instance_make(&instance, name, attach->max_channels, err);
 	if (code)
 		return code;
+	code = turnctl_config_read(&instance, &before, err);
 	for (i = 0; i <= attach->relays && !code; i++) {
 		make_plan(attach, &links[i], i == 0, &instance, &plans[i]);
 		code = clear_remains(&instance, &links[i], err);
@@ -421,7 +448,7 @@ int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 			code = turnctl_chain_check(&plans[i], err);
 	}
 	if (!code)
-		code = configure(&instance, attach, err);
+		code = configure(&instance, attach, &before, err);
 	for (i = 0; i <= attach->relays && !code; i++) {
 		begun = i + 1;
 		code = prepare_device(&instance, &plans[i], err);
@@ -429,7 +456,7 @@ int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 	for (i = 0; i <= attach->relays && !code; i++)
 		code = finish_device(&instance, &plans[i], err);
 	if (code)
-		undo(&instance, links, begun);
+		undo(&instance, links, begun, &before);
 	turnctl_instance_close(&instance);
 	return code;
 }

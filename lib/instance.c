@@ -108,6 +108,13 @@ static int take_lock(struct turnctl_instance *instance, struct turnctl_error *er
 			continue;
 		if (fd < 0)
 			return turnctl_fail_errno(err, errno, "cannot open " TURNCTL_PINS);
+		if (!fstat(fd, &held) && (held.st_uid != 0 || (held.st_mode & 022))) {
+			/* a BPF file system lets anybody make directories by default */
+			close(fd);
+			return turnctl_fail(err, EPERM, TURNCTL_PINS " belongs to user %u or others may "
+					    "write it; remove it ('rm -r " TURNCTL_PINS "')",
+					    held.st_uid);
+		}
 		while ((code = flock(fd, LOCK_EX)) && errno == EINTR)
 			;
 		if (!code && !fstat(fd, &held) && !stat(TURNCTL_PINS, &named) &&
@@ -155,10 +162,8 @@ static int open_pin(const struct turnctl_instance *instance, const char *name, i
 	if (*fd >= 0)
 		return 0;
 	return turnctl_fail_errno(err, errno,
-				  "cannot open %s; if pins were removed by hand, 'turnctl%s%s detach "
-				  "--all' cleans up", path,
-				  strcmp(instance->name, "default") ? " --instance " : "",
-				  strcmp(instance->name, "default") ? instance->name : "");
+				  "cannot open %s (were pins removed by hand? turnctl(8) says how to clean "
+				  "up then)", path);
 }
 
 static int open_pins(struct turnctl_instance *instance, struct turnctl_error *err)
