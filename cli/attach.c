@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attach.h"
 #include "cli.h"
-#include "device.h"
 #include "names.h"
 #include "values.h"
 

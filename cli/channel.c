@@ -11,6 +11,7 @@
 #include "cli.h"
 #include "netlink.h"
 #include "output.h"
+#include "statics.h"
 #include "table.h"
 #include "values.h"
 

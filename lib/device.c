@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "device.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "control.h"
 #include "egress.h"
-#include "names.h"
 #include "objects.h"
-#include "probe.h"
-#include "table.h"
+#include "statics.h"
 
 /* ---- the notes in turn_devices ----------------------------------------------------------------- */
 
@@ -26,7 +21,7 @@ static int read_device(const struct turnctl_instance *instance, __u32 index,
 	return bpf_map_lookup_elem(instance->map[TURNCTL_DEVICES], &index, device) ? -errno : 0;
 }
 
-static int write_device(const struct turnctl_instance *instance, __u32 index,
+int turnctl_device_write(const struct turnctl_instance *instance, __u32 index,
 			const struct turn_device *device, struct turnctl_error *err)
 {
 	if (bpf_map_update_elem(instance->map[TURNCTL_DEVICES], &index, device, BPF_ANY))
@@ -35,7 +30,7 @@ static int write_device(const struct turnctl_instance *instance, __u32 index,
 }
 
 /* The index of the entry for @ifindex (0: of a free one); -ENOENT. */
-static int find_device(const struct turnctl_instance *instance, __u32 ifindex,
+int turnctl_device_find(const struct turnctl_instance *instance, __u32 ifindex,
 		       struct turn_device *device)
 {
 	__u32 i;
@@ -50,10 +45,10 @@ bool turnctl_is_attached(const struct turnctl_instance *instance, __u32 ifindex)
 {
 	struct turn_device device;
 
-	return find_device(instance, ifindex, &device) >= 0 && (device.flags & TURN_UP);
+	return turnctl_device_find(instance, ifindex, &device) >= 0 && (device.flags & TURN_UP);
 }
 
-static bool any_device(const struct turnctl_instance *instance)
+bool turnctl_device_any(const struct turnctl_instance *instance)
 {
 	struct turn_device device;
 	__u32 i;
@@ -64,7 +59,7 @@ static bool any_device(const struct turnctl_instance *instance)
 	return false;
 }
 
-static int clear_stats(const struct turnctl_instance *instance, __u32 index,
+int turnctl_stats_clear(const struct turnctl_instance *instance, __u32 index,
 		       struct turnctl_error *err)
 {
 	int cpus = libbpf_num_possible_cpus(), code = 0;
@@ -93,7 +88,7 @@ static int add_exit(const struct turnctl_instance *instance, enum turnctl_map ma
 	return 0;
 }
 
-static int add_exits(const struct turnctl_instance *instance, const struct turn_device *device,
+int turnctl_exits_add(const struct turnctl_instance *instance, const struct turn_device *device,
 		     struct turnctl_error *err)
 {
 	struct bpf_object *strip, *insert = NULL;
@@ -123,404 +118,10 @@ static void remove_exits(const struct turnctl_instance *instance, __u32 ifindex)
 	bpf_map_delete_elem(instance->map[TURNCTL_PLAIN_EXITS], &ifindex);
 }
 
-/* ---- checks ------------------------------------------------------------------------------------- */
-
-/* Can the driver run programs in native mode? A kernel before 6.3 shows it only by the attach. */
-static int check_native(const struct turnctl_link *link, struct turnctl_error *err)
-{
-	__u64 features;
-
-	if (turnctl_xdp_features(link->ifindex, &features))
-		return 0;
-	if (!(features & TURNCTL_XDP_BASIC))
-		return turnctl_fail(err, EOPNOTSUPP,
-				    "the driver of %s has no native XDP; --mode skb works with any driver, "
-				    "more slowly", link->name);
-	return 0;
-}
-
-/* Does it transmit what is redirected to it? Several drivers do only while they run a program
- * themselves, so this is for after the attach. */
-static int check_transmit(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
-{
-	__u64 features;
-
-	if (plan->mode != TURN_NATIVE || turnctl_xdp_features(plan->ifindex, &features) ||
-	    (features & TURNCTL_XDP_XMIT))
-		return 0;
-	return turnctl_fail(err, EOPNOTSUPP,
-			    "%s would lose every relayed frame, since its driver does not transmit "
-			    "redirected frames in native mode (the far end of a veth must have GRO on, "
-			    "'ethtool -K FAR-END gro on', or an XDP program); use --mode skb",
-			    plan->device);
-}
-
-/* Devices into which a native redirect vanishes without a trace. */
-static int check_exit(const struct turnctl_link *link, enum turn_mode mode,
-		      struct turnctl_error *err)
-{
-	static const char *const kinds[] = { "bridge", "macvlan", "macvtap", "ipvlan", "vlan",
-					     "dummy", "vxlan", "geneve", "team" };
-	size_t i;
-
-	if (!link->ethernet)
-		return turnctl_fail(err, EOPNOTSUPP,
-				    "%s is not an Ethernet device; turnctl relays over Ethernet only",
-				    link->name);
-	for (i = 0; mode == TURN_NATIVE && i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (!strcmp(link->kind, kinds[i]))
-			return turnctl_fail(err, EOPNOTSUPP,
-					    "%s is a %s device, which loses frames that are redirected to "
-					    "it in native mode; use --mode skb, or attach to the device "
-					    "below it", link->name, link->kind);
-	if (!link->up)
-		return turnctl_fail(err, ENETDOWN, "%s is down; bring it up with 'ip link set %s up'",
-				    link->name, link->name);
-	if (mode == TURN_NATIVE)
-		return check_native(link, err);
-	return 0;
-}
-
-static __u64 own_netns(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
-}
-
-static int check_netns(const struct turnctl_instance *instance, const struct turn_config *config,
-		       struct turnctl_error *err)
-{
-	if (!config->netns || config->netns == own_netns())
-		return 0;
-	return turnctl_fail(err, EXDEV,
-			    "instance '%s' belongs to another network namespace; enter that one with "
-			    "'nsenter --net=', or use another --instance here", instance->name);
-}
-
-/* All devices of an attach: the client's first. */
-static int gather_links(const struct turnctl_attach *attach, struct turnctl_link *links,
-			struct turnctl_error *err)
-{
-	int code, i, j;
-
-	if (attach->relays > TURN_DEVICES - 1)
-		return turnctl_fail(err, EINVAL, "more than %d relay devices", TURN_DEVICES - 1);
-	for (i = 0; i <= attach->relays; i++) {
-		code = turnctl_link_by_name(i ? attach->relay[i - 1] : attach->client, &links[i],
-					    err);
-		if (!code)
-			code = check_exit(&links[i], attach->mode, err);
-		if (code)
-			return code;
-		for (j = 0; j < i; j++)
-			if (links[j].ifindex == links[i].ifindex)
-				return turnctl_fail(err, EINVAL, "%s is named twice; a client device "
-						    "is a relay device too", links[i].name);
-	}
-	return 0;
-}
-
-static void make_plan(const struct turnctl_attach *attach, const struct turnctl_link *link,
-		      bool client, const struct turnctl_instance *instance,
-		      struct turnctl_chain_plan *plan)
-{
-	memset(plan, 0, sizeof(*plan));
-	plan->ifindex = link->ifindex;
-	plan->device = link->name;
-	plan->mode = attach->mode;
-	plan->role = client ? TURN_ROLE_CLIENT : TURN_ROLE_RELAY;
-	plan->fused = attach->fused;
-	plan->prio = attach->prio;
-	memcpy(plan->self.mac, link->mac, sizeof(plan->self.mac));
-	if (instance) {
-		plan->maps = instance->path;
-		plan->id = turnctl_instance_id(instance);
-	}
-}
-
-/* ---- configuration ------------------------------------------------------------------------------ */
-
-static bool same_listener(const struct turn_listener *a, const struct turn_listener *b)
-{
-	return !memcmp(&a->ip, &b->ip, sizeof(a->ip)) && a->port == b->port;
-}
-
-static int serve(const struct turnctl_instance *instance, __u32 operation, __be16 port,
-		 struct turnctl_error *err)
-{
-	struct turn_control c = { .operation = operation };
-	int code;
-
-	c.key[0].dport = port;
-	code = turnctl_control_run(instance, &c);
-	return code ? turnctl_fail_errno(err, -code, "cannot serve port %u", ntohs(port)) : 0;
-}
-
-static int add_listener(const struct turnctl_instance *instance, struct turn_config *config,
-			const struct turn_listener *listener, struct turnctl_error *err)
-{
-	int i;
-
-	for (i = 0; i < TURN_LISTENERS; i++) {
-		if (same_listener(&config->listener[i], listener))
-			return 0;
-		if (config->listener[i].port)
-			continue;
-		config->listener[i] = *listener;
-		return serve(instance, TURN_SERVE, listener->port, err);
-	}
-	return turnctl_fail(err, ENOSPC, "more than %d listeners", TURN_LISTENERS);
-}
-
-static int add_external(struct turn_config *config, const struct turn_external *external,
-			struct turnctl_error *err)
-{
-	int i;
-
-	for (i = 0; i < TURN_EXTERNAL; i++) {
-		struct turn_external *old = &config->external[i];
-
-		if (old->pub.v4 && old->pub.v4 != external->pub.v4)
-			continue;
-		*old = *external;
-		return 0;
-	}
-	return turnctl_fail(err, ENOSPC, "more than %d external addresses", TURN_EXTERNAL);
-}
-
-/* Puts the configuration back as it was before an attach that failed. */
-static void restore(const struct turnctl_instance *instance, const struct turn_config *before)
-{
-	struct turn_config now;
-	int i;
-
-	if (turnctl_config_read(instance, &now, NULL))
-		return;
-	for (i = 0; i < TURN_LISTENERS; i++)
-		if (now.listener[i].port && !before->listener[i].port)
-			serve(instance, TURN_UNSERVE, now.listener[i].port, NULL);
-	turnctl_config_write(instance, before, NULL);
-}
-
-/* @before receives the configuration as it was. */
-static int configure(const struct turnctl_instance *instance, const struct turnctl_attach *attach,
-		     struct turn_config *before, struct turnctl_error *err)
-{
-	struct turn_listener standard = { .port = htons(3478) };
-	struct turn_config config = *before;
-	int code, i;
-
-	code = check_netns(instance, &config, err);
-	if (code)
-		return code;
-	if (config.mode && config.mode != attach->mode)
-		return turnctl_fail(err, EINVAL,
-				    "instance '%s' runs in %s mode, and its devices must all be in one; "
-				    "use --mode %s", instance->name, turnctl_mode_name(config.mode),
-				    turnctl_mode_name(config.mode));
-	config.mode = attach->mode;
-	config.netns = own_netns();
-	if (attach->heartbeat_ms)
-		config.heartbeat = (__u64)attach->heartbeat_ms * config.hz / 1000;
-	for (i = 0; i < attach->listeners && !code; i++)
-		code = add_listener(instance, &config, &attach->listener[i], err);
-	if (!code && !config.listener[0].port)
-		code = add_listener(instance, &config, &standard, err);
-	for (i = 0; i < attach->externals && !code; i++)
-		code = add_external(&config, &attach->external[i], err);
-	return code ? code : turnctl_config_write(instance, &config, err);
-}
-
-/* ---- attach ------------------------------------------------------------------------------------- */
-
-/* Everything but XDP. */
-static int prepare_device(const struct turnctl_instance *instance,
-			  struct turnctl_chain_plan *plan, struct turnctl_error *err)
-{
-	struct turn_device device;
-	struct bpf_object *egress;
-	int index, code;
-
-	index = find_device(instance, 0, &device);
-	if (index < 0)
-		return turnctl_fail(err, ENOSPC, "an instance has room for %d devices",
-				    TURN_DEVICES);
-	memset(&device, 0, sizeof(device));
-	device.ifindex = plan->ifindex;
-	device.role = plan->role;
-	device.flags = plan->fused ? TURN_FUSED : 0;
-	device.prio = plan->prio;
-	snprintf(device.name, sizeof(device.name), "%s", plan->device);
-	memcpy(device.mac, plan->self.mac, sizeof(device.mac));
-	plan->self.device = index;
-
-	/* noted first, so that whatever follows can be undone by the next command */
-	code = write_device(instance, index, &device, err);
-	if (!code)
-		code = clear_stats(instance, index, err);
-	if (!code)
-		code = add_exits(instance, &device, err);
-	if (code)
-		return code;
-	egress = turnctl_object_load(TURNCTL_EGRESS, instance->path, &plan->self, &code, err);
-	if (!egress)
-		return code;
-	code = turnctl_egress_attach(&device, instance->path,
-				     turnctl_object_fd(egress, TURNCTL_EGRESS), err);
-	bpf_object__close(egress);
-	return code ? code : write_device(instance, index, &device, err);
-}
-
-static int finish_device(const struct turnctl_instance *instance,
-			 const struct turnctl_chain_plan *plan, struct turnctl_error *err)
-{
-	struct turn_device device;
-	int index, code;
-
-	code = turnctl_chain_attach(plan, err);
-	if (!code)
-		code = check_transmit(plan, err);
-	if (code)
-		return code;
-	index = find_device(instance, plan->ifindex, &device);
-	if (index < 0)
-		return turnctl_fail(err, ENOENT, "%s has vanished from turn_devices", plan->device);
-	device.flags |= TURN_UP;
-	return write_device(instance, index, &device, err);
-}
-
-static int take_out(const struct turnctl_instance *instance, int index,
-		    const struct turn_device *device, struct turnctl_error *err);
-
-/* An attach that was killed has left a device that is not up: take it out first. */
-static int clear_remains(const struct turnctl_instance *instance, const struct turnctl_link *link,
-			 struct turnctl_error *err)
-{
-	struct turn_device device;
-	int index = find_device(instance, link->ifindex, &device);
-
-	if (index < 0)
-		return 0;
-	if (device.flags & TURN_UP)
-		return turnctl_fail(err, EEXIST,
-				    "%s is attached already; 'turnctl detach %s' first to change how",
-				    link->name, link->name);
-	return take_out(instance, index, &device, err);
-}
-
-static void undo(struct turnctl_instance *instance, const struct turnctl_link *links, int count,
-		 const struct turn_config *before)
-{
-	struct turn_device device;
-	int i, index;
-
-	for (i = 0; i < count; i++) {
-		index = find_device(instance, links[i].ifindex, &device);
-		if (index >= 0)
-			take_out(instance, index, &device, NULL);
-	}
-	if (!any_device(instance))
-		turnctl_instance_remove(instance, NULL);
-	else
-		restore(instance, before);
-}
-
-int turnctl_attach(const char *name, const struct turnctl_attach *attach,
-		   struct turnctl_error *err)
-{
-	struct turnctl_chain_plan plans[TURN_DEVICES];
-	struct turnctl_link links[TURN_DEVICES];
-	struct turnctl_instance instance;
-	struct turn_config before;
-	int code, i, begun = 0;
-
-	code = gather_links(attach, links, err);
-	if (!code)
-		code = turnctl_instance_make(&instance, name, attach->max_channels, err);
-	if (code)
-		return code;
-	code = turnctl_config_read(&instance, &before, err);
-	for (i = 0; i <= attach->relays && !code; i++) {
-		make_plan(attach, &links[i], i == 0, &instance, &plans[i]);
-		code = clear_remains(&instance, &links[i], err);
-		if (!code)
-			code = turnctl_chain_check(&plans[i], err);
-	}
-	if (!code)
-		code = configure(&instance, attach, &before, err);
-	for (i = 0; i <= attach->relays && !code; i++) {
-		begun = i + 1;
-		code = prepare_device(&instance, &plans[i], err);
-	}
-	for (i = 0; i <= attach->relays && !code; i++)
-		code = finish_device(&instance, &plans[i], err);
-	if (code)
-		undo(&instance, links, begun, &before);
-	turnctl_instance_close(&instance);
-	return code;
-}
-
-int turnctl_attach_plan(const char *name, const struct turnctl_attach *attach,
-			void (*step)(const char *text), struct turnctl_error *err)
-{
-	const char *names[TURNCTL_CHAIN_STAGES];
-	unsigned int priorities[TURNCTL_CHAIN_STAGES];
-	struct turnctl_link links[TURN_DEVICES];
-	struct turnctl_chain_plan plan;
-	struct turnctl_instance instance;
-	struct turn_device device;
-	char text[256];
-	bool exists;
-	int code, i, j, count;
-
-	code = gather_links(attach, links, err);
-	if (code)
-		return code;
-	code = turnctl_instance_open(&instance, name, false, err);
-	exists = !code;
-	if (code && code != -ENOENT)
-		return code;
-	code = 0;
-	if (!exists) {
-		snprintf(text, sizeof(text), "make instance '%s' for %u channels under " TURNCTL_PINS,
-			 name, attach->max_channels ? attach->max_channels
-						    : TURNCTL_DEFAULT_CHANNELS);
-		step(text);
-	}
-	for (i = 0; i <= attach->relays && !code; i++) {
-		make_plan(attach, &links[i], i == 0, exists ? &instance : NULL, &plan);
-		if (exists && find_device(&instance, links[i].ifindex, &device) >= 0 &&
-		    (device.flags & TURN_UP))
-			code = turnctl_fail(err, EEXIST, "%s is attached already", links[i].name);
-		if (!code)
-			code = turnctl_chain_check(&plan, err);
-		if (code)
-			break;
-		snprintf(text, sizeof(text), "%s: turn_egress at TC egress, exits for redirected frames",
-			 links[i].name);
-		step(text);
-		count = turnctl_chain_stages(&plan, names, priorities);
-		for (j = 0; j < count; j++) {
-			if (plan.fused)
-				snprintf(text, sizeof(text), "%s: %s as its only XDP program, %s mode",
-					 links[i].name, names[j], turnctl_mode_name(attach->mode));
-			else
-				snprintf(text, sizeof(text), "%s: %s at priority %u, %s mode",
-					 links[i].name, names[j], priorities[j],
-					 turnctl_mode_name(attach->mode));
-			step(text);
-		}
-	}
-	if (exists)
-		turnctl_instance_close(&instance);
-	return code;
-}
-
 /* ---- detach ------------------------------------------------------------------------------------- */
 
 /* Takes a device out, XDP first. A device that is gone has taken all of it along. */
-static int take_out(const struct turnctl_instance *instance, int index,
+int turnctl_device_take_out(const struct turnctl_instance *instance, int index,
 		    const struct turn_device *device, struct turnctl_error *err)
 {
 	struct turn_device none = {};
@@ -535,7 +136,7 @@ static int take_out(const struct turnctl_instance *instance, int index,
 	}
 	remove_exits(instance, device->ifindex);
 	code = turnctl_egress_detach(device, instance->path, err);
-	return code ? code : write_device(instance, index, &none, err);
+	return code ? code : turnctl_device_write(instance, index, &none, err);
 }
 
 int turnctl_detach(const char *name, const char *wanted, struct turnctl_error *err)
@@ -552,7 +153,7 @@ int turnctl_detach(const char *name, const char *wanted, struct turnctl_error *e
 		return code;
 	code = turnctl_config_read(&instance, &config, err);
 	if (!code)
-		code = check_netns(&instance, &config, err);
+		code = turnctl_check_netns(&instance, &config, err);
 	for (i = 0; i < TURN_DEVICES && !code; i++) {
 		struct turnctl_link link;
 
@@ -566,11 +167,11 @@ int turnctl_detach(const char *name, const char *wanted, struct turnctl_error *e
 			continue;
 		}
 		found = true;
-		code = take_out(&instance, i, &device, err);
+		code = turnctl_device_take_out(&instance, i, &device, err);
 	}
 	if (!code && wanted && !found)
 		code = turnctl_fail(err, ENOENT, "%s is not attached", wanted);
-	if (!code && !any_device(&instance)) {
+	if (!code && !turnctl_device_any(&instance)) {
 		code = turnctl_statics_end(&instance, err);
 		if (!code)
 			code = turnctl_instance_remove(&instance, err);

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Attaching and detaching devices, whole: egress program and exits first, XDP last; and the other
- * way round. The order matters: without XDP nothing is relayed, so an attach that is killed
- * half-way relays nothing, and what it left is undone by the next command on the device.
- */
+/* Attached devices: the notes that the command keeps of them, taking them out, their state. */
 #ifndef TURNCTL_DEVICE_H
 #define TURNCTL_DEVICE_H
 
@@ -14,34 +10,26 @@
 #include "instance.h"
 #include "netlink.h"
 
-struct turnctl_attach {
-	const char *client;                /* device of the clients */
-	const char *relay[TURN_DEVICES];   /* further devices, of the peers */
-	int relays;
-	struct turn_listener listener[TURN_LISTENERS]; /* none: port 3478 on a new instance */
-	int listeners;
-	struct turn_external external[TURN_EXTERNAL];
-	int externals;
-	enum turn_mode mode;
-	bool fused;
-	unsigned int prio;
-	unsigned int heartbeat_ms; /* 0: as it is, on a new instance 2 s */
-	unsigned int max_channels; /* 0: as it is, on a new instance the default */
-};
+/* ---- the notes of what was done to a device (turn_devices), and its exits ------------------------- */
 
-#define TURNCTL_HEARTBEAT_LEAST 100 /* ms */
-#define TURNCTL_HEARTBEAT_MOST 60000
+/* The index of the entry for @ifindex (0: of a free one), copied to @device; -ENOENT. */
+int turnctl_device_find(const struct turnctl_instance *instance, __u32 ifindex,
+			struct turn_device *device);
+int turnctl_device_write(const struct turnctl_instance *instance, __u32 index,
+			 const struct turn_device *device, struct turnctl_error *err);
 
-/*
- * Checks everything that can be checked without changing anything, and calls @step with a line
- * for each thing that attach would do.
- */
-int turnctl_attach_plan(const char *instance, const struct turnctl_attach *attach,
-			void (*step)(const char *text), struct turnctl_error *err);
+/* Is any device attached, or half attached? */
+bool turnctl_device_any(const struct turnctl_instance *instance);
 
-/* Attaches all devices, or none. */
-int turnctl_attach(const char *instance, const struct turnctl_attach *attach,
-		   struct turnctl_error *err);
+/* Makes the device a target of redirects in all three devmaps, with the shifting programs. */
+int turnctl_exits_add(const struct turnctl_instance *instance, const struct turn_device *device,
+		      struct turnctl_error *err);
+
+/* Takes a device out, XDP first, whatever of it is there. One that is gone has taken all along. */
+int turnctl_device_take_out(const struct turnctl_instance *instance, int index,
+			    const struct turn_device *device, struct turnctl_error *err);
+
+/* ---- detach and state ----------------------------------------------------------------------------- */
 
 /* Detaches one device, or all (@device NULL); the last one takes the instance's pins, sysctl and
  * neighbour entries with it. -ENOENT if it is not attached. */
@@ -66,6 +54,9 @@ int turnctl_devices_read(const struct turnctl_instance *instance,
 /* The counters of a device, added up over the CPUs. @index as in turnctl_device_state. */
 int turnctl_stats_read(const struct turnctl_instance *instance, int index,
 		       struct turn_stats *stats, struct turnctl_error *err);
+
+int turnctl_stats_clear(const struct turnctl_instance *instance, __u32 index,
+			struct turnctl_error *err);
 
 /* Is the device with @ifindex attached? */
 bool turnctl_is_attached(const struct turnctl_instance *instance, __u32 ifindex);

@@ -411,6 +411,23 @@ int turnctl_config_write(const struct turnctl_instance *instance,
 	return 0;
 }
 
+__u64 turnctl_own_netns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
+}
+
+int turnctl_check_netns(const struct turnctl_instance *instance, const struct turn_config *config,
+			struct turnctl_error *err)
+{
+	if (!config->netns || config->netns == turnctl_own_netns())
+		return 0;
+	return turnctl_fail(err, EXDEV,
+			    "instance '%s' belongs to another network namespace; enter that one with "
+			    "'nsenter --net=', or use another --instance here", instance->name);
+}
+
 __u32 turnctl_instance_id(const struct turnctl_instance *instance)
 {
 	struct bpf_map_info info = {};

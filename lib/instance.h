@@ -70,6 +70,12 @@ int turnctl_config_read(const struct turnctl_instance *instance, struct turn_con
 int turnctl_config_write(const struct turnctl_instance *instance,
 			 const struct turn_config *config, struct turnctl_error *err);
 
+/* Devices are known by index, which means something in one network namespace only: the inode of
+ * ours, and -EXDEV if the instance's is another. */
+__u64 turnctl_own_netns(void);
+int turnctl_check_netns(const struct turnctl_instance *instance, const struct turn_config *config,
+			struct turnctl_error *err);
+
 /* The id of the instance's turn_ports map: every stage reads it, so a program that has it is ours. */
 __u32 turnctl_instance_id(const struct turnctl_instance *instance);
 

@@ -3,23 +3,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
-#include <linux/rtnetlink.h>
 
-#include "channel.h"
-#include "control.h"
-#include "device.h"
-#include "netlink.h"
-#include "sysctl.h"
-
-#define NEIGH_TIMEOUT 3000 /* ms to wait for an answer to ARP */
 #define BATCH 512
-
-/* ---- reading ---------------------------------------------------------------------------------- */
 
 /* A whole hash map, @key_size then @value_size bytes an entry. */
 struct dump {
@@ -89,7 +78,7 @@ static int compare_keys(const void *left, const void *right)
 	return 0;
 }
 
-static void peer_key(const struct turn_flow *to_peer, struct turn_key4 *key)
+void turnctl_peer_key(const struct turn_flow *to_peer, struct turn_key4 *key)
 {
 	memset(key, 0, sizeof(*key));
 	key->saddr = to_peer->daddr.v4;
@@ -132,7 +121,7 @@ int turnctl_channels_read(const struct turnctl_instance *instance, struct turnct
 			continue;
 		channel->key = *key;
 		channel->to_peer = ((struct turn_flow *)dump.values)[i];
-		peer_key(&channel->to_peer, &channel->rem_key);
+		turnctl_peer_key(&channel->to_peer, &channel->rem_key);
 		channel->both = !bpf_map_lookup_elem(instance->map[TURNCTL_FLOWS],
 						     &channel->rem_key, &channel->to_client) &&
 				are_partners(key, &channel->to_client);
@@ -204,254 +193,4 @@ int turnctl_tables_count(const struct turnctl_instance *instance, size_t *channe
 	*allocations = dump.count;
 	dump_free(&dump);
 	return 0;
-}
-
-/* ---- static channels: what they need outside of the tables ------------------------------------- */
-
-static struct turnctl_ip ip4(__be32 address)
-{
-	struct turnctl_ip ip = { .family = AF_INET };
-
-	memcpy(ip.bytes, &address, sizeof(address));
-	return ip;
-}
-
-/* Does a static flow rely on a neighbour entry that turnctl made a managed one? */
-static bool hop_in_use(const struct turnctl_instance *instance, __u32 ifindex, __be32 hop)
-{
-	struct dump dump;
-	bool used = false;
-	size_t i;
-
-	if (dump_map(instance->map[TURNCTL_FLOWS], sizeof(struct turn_key4),
-		     sizeof(struct turn_flow), &dump, NULL))
-		return true;
-	for (i = 0; i < dump.count; i++) {
-		const struct turn_flow *flow = (struct turn_flow *)dump.values + i;
-
-		if ((flow->flags & TURN_MANAGED) && flow->hop.v4 == hop &&
-		    flow->ifindex == ifindex)
-			used = true;
-	}
-	dump_free(&dump);
-	return used;
-}
-
-static void release_hop(const struct turn_flow *flow)
-{
-	struct turnctl_ip hop = ip4(flow->hop.v4);
-
-	if (flow->flags & TURN_MANAGED)
-		turnctl_neigh_manage(flow->ifindex, &hop, false, NULL, NULL);
-}
-
-/* Counts static channels up or down; the first sets the sysctl, the last resets it. */
-static int count_statics(const struct turnctl_instance *instance, int change,
-			 struct turnctl_error *err)
-{
-	struct turn_config config;
-	int code, value;
-
-	code = turnctl_config_read(instance, &config, err);
-	if (code)
-		return code;
-	config.statics += change;
-	if (change > 0) {
-		value = turnctl_lo_forwarding(err);
-		if (value < 0)
-			return value;
-		if (!value) {
-			/* noted before it is done, so that a killed command's change is undone */
-			config.flags |= TURN_SET_LO_FORWARDING;
-			code = turnctl_config_write(instance, &config, err);
-			return code ? code : turnctl_lo_forwarding_set(1, err);
-		}
-	} else if (!config.statics && (config.flags & TURN_SET_LO_FORWARDING)) {
-		code = turnctl_lo_forwarding_set(0, err);
-		if (code)
-			return code;
-		config.flags &= ~TURN_SET_LO_FORWARDING;
-	}
-	return turnctl_config_write(instance, &config, err);
-}
-
-int turnctl_statics_end(const struct turnctl_instance *instance, struct turnctl_error *err)
-{
-	struct turnctl_channel *list;
-	struct turn_config config;
-	size_t count, i;
-	int code;
-
-	code = turnctl_channels_read(instance, &list, &count, err);
-	if (code)
-		return code;
-	for (i = 0; i < count; i++) {
-		if (!(list[i].to_peer.flags & TURN_STATIC))
-			continue;
-		release_hop(&list[i].to_peer);
-		if (list[i].both)
-			release_hop(&list[i].to_client);
-	}
-	free(list);
-	code = turnctl_config_read(instance, &config, err);
-	if (!code && (config.flags & TURN_SET_LO_FORWARDING))
-		code = turnctl_lo_forwarding_set(0, err);
-	return code;
-}
-
-/* ---- adding ----------------------------------------------------------------------------------- */
-
-static int check_local(const char *what, const struct turnctl_endpoint *endpoint,
-		       struct turnctl_error *err)
-{
-	struct turnctl_ip ip = ip4(endpoint->ip.v4);
-	char text[INET_ADDRSTRLEN];
-	int local = turnctl_ip_is_local(&ip, NULL, err);
-
-	if (local)
-		return local < 0 ? local : 0;
-	return turnctl_fail(err, EADDRNOTAVAIL,
-			    "%s address %s is not an address of this host ('ip address' lists them)",
-			    what, turnctl_ip_format(&ip, text, sizeof(text)));
-}
-
-/* Next hop from @from to @to. */
-static int find_hop(const struct turnctl_instance *instance, const char *what,
-		    const struct turnctl_endpoint *to, const struct turnctl_endpoint *from,
-		    struct turn_static_hop *hop, struct turnctl_error *err)
-{
-	struct turnctl_ip dst = ip4(to->ip.v4), src = ip4(from->ip.v4);
-	char text[INET_ADDRSTRLEN];
-	struct turnctl_route route;
-	struct turnctl_link link;
-	bool managed;
-	int code;
-
-	code = turnctl_route_get(&dst, &src, &route, err);
-	if (code)
-		return code;
-	turnctl_ip_format(&dst, text, sizeof(text));
-	if (route.type != RTN_UNICAST)
-		return turnctl_fail(err, EINVAL,
-				    "%s %s is %s; a channel leads to another host", what, text,
-				    route.type == RTN_LOCAL ? "an address of this host itself"
-							    : "not a unicast address");
-	code = turnctl_link_by_index(route.ifindex, &link, err);
-	if (code)
-		return code;
-	if (!turnctl_is_attached(instance, route.ifindex))
-		return turnctl_fail(err, ENODEV,
-				    "the route to %s %s leaves by %s, which is not attached; attach it "
-				    "with --relay %s", what, text, link.name, link.name);
-	code = turnctl_neigh_resolve(route.ifindex, &route.next_hop, NEIGH_TIMEOUT, hop->dmac, err);
-	if (code)
-		return code;
-	code = turnctl_neigh_manage(route.ifindex, &route.next_hop, true, &managed, err);
-	if (code)
-		return code;
-	memcpy(hop->smac, link.mac, sizeof(hop->smac));
-	memcpy(&hop->ip.v4, route.next_hop.bytes, sizeof(hop->ip.v4));
-	hop->ifindex = route.ifindex;
-	/* ours to end, unless somebody else had it managed before */
-	if (!managed || hop_in_use(instance, hop->ifindex, hop->ip.v4))
-		hop->flags = TURN_MANAGED;
-	hop->mtu = route.mtu && route.mtu < link.mtu ? route.mtu : link.mtu;
-	return 0;
-}
-
-static void release_static_hop(const struct turnctl_instance *instance,
-			       const struct turn_static_hop *hop)
-{
-	struct turnctl_ip ip = ip4(hop->ip.v4);
-
-	if ((hop->flags & TURN_MANAGED) && !hop_in_use(instance, hop->ifindex, hop->ip.v4))
-		turnctl_neigh_manage(hop->ifindex, &ip, false, NULL, NULL);
-}
-
-static int check_new(const struct turnctl_instance *instance, const struct turn_control *c,
-		     const struct turnctl_static *add, struct turnctl_error *err)
-{
-	struct turnctl_endpoint client = add->client;
-	char text[TURNCTL_ENDPOINT_TEXT], more[TURNCTL_ENDPOINT_TEXT];
-	struct turn_flow flow;
-
-	if (!bpf_map_lookup_elem(instance->map[TURNCTL_FLOWS], &c->key[0], &flow))
-		return turnctl_fail(err, EEXIST, "channel %#x of client %s exists already (%s)",
-				    add->number,
-				    turnctl_endpoint_format(&client, text, sizeof(text)),
-				    flow.flags & TURN_STATIC ? "static" : "learned from the server");
-	if (!bpf_map_lookup_elem(instance->map[TURNCTL_FLOWS], &c->key[1], &flow))
-		return turnctl_fail(err, EEXIST,
-				    "peer %s and relay address %s belong to another channel already",
-				    turnctl_endpoint_format(&add->peer, text, sizeof(text)),
-				    turnctl_endpoint_format(&add->relay, more, sizeof(more)));
-	return 0;
-}
-
-int turnctl_static_add(const struct turnctl_instance *instance, const struct turnctl_static *add,
-		       struct turnctl_error *err)
-{
-	struct turn_control c = { .operation = TURN_ADD_STATIC };
-	int code;
-
-	if (add->number < CHANNEL_FIRST || add->number > CHANNEL_LAST)
-		return turnctl_fail(err, EINVAL, "channel number %#x is out of range; RFC 8656 has "
-				    "0x4000 to 0x4fff, RFC 5766 up to 0x7fff", add->number);
-	c.key[0] = (struct turn_key4){ add->client.ip.v4, add->server.ip.v4, add->client.port,
-				       add->server.port, htons(add->number), 0 };
-	c.key[1] = (struct turn_key4){ add->peer.ip.v4, add->relay.ip.v4, add->peer.port,
-				       add->relay.port, 0, 0 };
-	code = check_new(instance, &c, add, err);
-	if (!code)
-		code = check_local("server", &add->server, err);
-	if (!code)
-		code = check_local("relay", &add->relay, err);
-	if (!code)
-		code = find_hop(instance, "peer", &add->peer, &add->relay, &c.hop[0], err);
-	if (!code)
-		code = find_hop(instance, "client", &add->client, &add->server, &c.hop[1], err);
-	if (!code)
-		code = count_statics(instance, 1, err);
-	if (code)
-		goto release;
-	code = turnctl_control_run(instance, &c);
-	if (!code)
-		return 0;
-	count_statics(instance, -1, NULL);
-	if (code == -E2BIG || code == -ENOSPC)
-		code = turnctl_fail(err, ENOSPC, "the table of channels is full; a larger one needs "
-				    "'detach --all' and 'attach --max-channels'");
-	else
-		turnctl_fail_errno(err, -code, "cannot add the channel");
-release:
-	release_static_hop(instance, &c.hop[0]);
-	release_static_hop(instance, &c.hop[1]);
-	return code;
-}
-
-/* ---- deleting --------------------------------------------------------------------------------- */
-
-int turnctl_channel_delete(const struct turnctl_instance *instance, const struct turn_key4 *key,
-			   struct turnctl_error *err)
-{
-	struct turn_control c = { .operation = TURN_DELETE };
-	struct turn_flow to_peer, to_client = {};
-	struct turn_key4 rem_key;
-	int code;
-
-	if (bpf_map_lookup_elem(instance->map[TURNCTL_FLOWS], key, &to_peer))
-		return turnctl_fail(err, ENOENT, "no such channel");
-	peer_key(&to_peer, &rem_key);
-	bpf_map_lookup_elem(instance->map[TURNCTL_FLOWS], &rem_key, &to_client);
-	c.key[0] = *key;
-	code = turnctl_control_run(instance, &c);
-	if (code)
-		return turnctl_fail_errno(err, -code, "cannot delete the channel");
-	if (!(to_peer.flags & TURN_STATIC))
-		return 0;
-	if (!hop_in_use(instance, to_peer.ifindex, to_peer.hop.v4))
-		release_hop(&to_peer);
-	if (!hop_in_use(instance, to_client.ifindex, to_client.hop.v4))
-		release_hop(&to_client);
-	return count_statics(instance, -1, err);
 }

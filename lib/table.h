@@ -40,30 +40,7 @@ int turnctl_allocations_read(const struct turnctl_instance *instance, __u64 now,
 int turnctl_tables_count(const struct turnctl_instance *instance, size_t *channels,
 			 size_t *allocations, struct turnctl_error *err);
 
-/* The five things that name a static channel. */
-struct turnctl_static {
-	struct turnctl_endpoint client, server, relay, peer;
-	__u16 number; /* host order */
-};
-
-/*
- * Adds a static channel: finds route and next hop of both directions over netlink, has the kernel
- * keep the neighbour entries, and puts both directions into the table. Errors, with nothing
- * changed: -EINVAL (number), -EADDRNOTAVAIL (server or relay is not an address of ours),
- * -ENETUNREACH, -EHOSTUNREACH (no route, nobody answers), -ENODEV (the route leaves by a device
- * that is not attached), -EEXIST, -ENOSPC. The instance is locked.
- */
-int turnctl_static_add(const struct turnctl_instance *instance, const struct turnctl_static *add,
-		       struct turnctl_error *err);
-
-/*
- * Removes a static channel; withdraws a learned one from the kernel path until its next
- * ChannelBind (the server goes on relaying it). -ENOENT. The instance is locked.
- */
-int turnctl_channel_delete(const struct turnctl_instance *instance, const struct turn_key4 *key,
-			   struct turnctl_error *err);
-
-/* Gives back what was changed outside of the tables for static channels: sysctl and neighbours. */
-int turnctl_statics_end(const struct turnctl_instance *instance, struct turnctl_error *err);
+/* The key of the peer's packets, from the flow of the client's. */
+void turnctl_peer_key(const struct turn_flow *to_peer, struct turn_key4 *key);
 
 #endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Attaching devices, whole: egress program and exits first, XDP last (detach goes the other way).
+ * The order matters: without XDP nothing is relayed, so an attach that is killed half-way relays
+ * nothing, and what it left is undone by the next command on the device.
+ */
+#ifndef TURNCTL_ATTACH_H
+#define TURNCTL_ATTACH_H
+
+#include <stdbool.h>
+
+#include "abi.h"
+#include "device.h"
+
+struct turnctl_attach {
+	const char *client;                /* device of the clients */
+	const char *relay[TURN_DEVICES];   /* further devices, of the peers */
+	int relays;
+	struct turn_listener listener[TURN_LISTENERS]; /* none: port 3478 on a new instance */
+	int listeners;
+	struct turn_external external[TURN_EXTERNAL];
+	int externals;
+	enum turn_mode mode;
+	bool fused;
+	unsigned int prio;
+	unsigned int heartbeat_ms; /* 0: as it is, on a new instance 2 s */
+	unsigned int max_channels; /* 0: as it is, on a new instance the default */
+};
+
+#define TURNCTL_HEARTBEAT_LEAST 100 /* ms */
+#define TURNCTL_HEARTBEAT_MOST 60000
+
+/*
+ * Checks everything that can be checked without changing anything, and calls @step with a line
+ * for each thing that attach would do.
+ */
+int turnctl_attach_plan(const char *instance, const struct turnctl_attach *attach,
+			void (*step)(const char *text), struct turnctl_error *err);
+
+/* Attaches all devices, or none. */
+int turnctl_attach(const char *instance, const struct turnctl_attach *attach,
+		   struct turnctl_error *err);
+
+#endif
