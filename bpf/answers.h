@@ -107,8 +107,7 @@ static __always_inline void turn_answer_allocate(struct __sk_buff *skb,
 	lifetime = (m->has & STUN_HAS_LIFETIME) ? m->lifetime : config->allocation_lifetime;
 
 	alloc = bpf_map_lookup_elem(&turn_allocs, tuple);
-	if (alloc && turn_alloc_live(alloc, now) && alloc->relay.v4 == relay.v4 &&
-	    alloc->relay_port == m->relayed.port)
+	if (alloc && turn_same_transaction(alloc->transaction, m->transaction))
 		return; /* a retransmission's answer: it repeats the first, time included */
 	if (!alloc)
 		alloc = turn_alloc_new(tuple, config);
@@ -121,10 +120,10 @@ static __always_inline void turn_answer_allocate(struct __sk_buff *skb,
 	alloc->public_relay = pub;
 	alloc->relay_port = m->relayed.port;
 	alloc->cookie = 0;
+	__builtin_memcpy(alloc->transaction, m->transaction, sizeof(alloc->transaction));
 	alloc->created = now;
 	alloc->expires = now + lifetime * config->hz;
 	turn_arm(alloc, config, now, alloc->expires + config->hz);
-	bpf_map_delete_elem(&turn_pendings, &key);
 	turn_event(TURN_EVENT_ALLOCATED);
 }
 
@@ -188,12 +187,15 @@ static __always_inline int turn_bind_new(const struct turn_key4 *key, struct tur
 	struct turn_key4 rem_key, old_rem_key = {};
 	struct turn_flow *old, *old_rem;
 	struct turn_flow ended = {};
-	int err;
+	int err, moved = 0;
 
 	turn_partner_key(key, &work->cli, &rem_key);
 	turn_mirror(key, &work->cli, &work->rem);
-	turn_take_key(key, &rem_key);
 
+	/* what an operator added by hand is not for a client to replace */
+	old_rem = bpf_map_lookup_elem(&turn_flows, &rem_key);
+	if (old_rem && (old_rem->flags & TURN_STATIC))
+		return -EEXIST;
 	old = bpf_map_lookup_elem(&turn_flows, key);
 	if (old) {
 		if (old->flags & TURN_STATIC)
@@ -202,12 +204,14 @@ static __always_inline int turn_bind_new(const struct turn_key4 *key, struct tur
 		ended.epoch = old->epoch;
 		ended.daddr = old->daddr;
 		turn_partner_key(key, old, &old_rem_key);
+		moved = !turn_leads_to(old, &rem_key);
 	}
 	err = turn_permission_get(&work->cli, &work->cli.daddr, permission_end);
 	if (err) {
 		turn_event(TURN_EVENT_FULL_PERMISSIONS);
 		return err;
 	}
+	turn_take_key(key, &rem_key);
 	err = turn_flow_put(&rem_key, &work->rem);
 	if (!err) {
 		err = turn_flow_put(key, &work->cli);
@@ -222,8 +226,7 @@ static __always_inline int turn_bind_new(const struct turn_key4 *key, struct tur
 	if (old) {
 		turn_permission_put(&ended, &ended.daddr);
 		old_rem = bpf_map_lookup_elem(&turn_flows, &old_rem_key);
-		if (old_rem && turn_are_partners(key, old_rem) &&
-		    old_rem->epoch != work->cli.epoch)
+		if (moved && old_rem && turn_are_partners(key, old_rem))
 			turn_flow_drop(&old_rem_key);
 	}
 	return 0;
@@ -251,7 +254,8 @@ static __always_inline void turn_answer_bind(const struct turn_key4 *tuple,
 	if (cli)
 		rem = bpf_map_lookup_elem(&turn_flows, &rem_key);
 
-	if (cli && rem && turn_are_partners(&key, rem) && cli->slot == alloc->slot &&
+	if (cli && rem && turn_are_partners(&key, rem) && turn_leads_to(cli, &rem_key) &&
+	    cli->slot == alloc->slot &&
 	    cli->epoch == alloc->epoch && rem->epoch == alloc->epoch &&
 	    !(cli->flags & TURN_STATIC)) {
 		turn_renew(cli, work->cli.expires);
@@ -260,6 +264,8 @@ static __always_inline void turn_answer_bind(const struct turn_key4 *tuple,
 		permission = bpf_map_lookup_elem(&turn_perms, &permission_key);
 		if (permission)
 			permission->expires = permission_end;
+		else
+			turn_permission_get(cli, &cli->daddr, permission_end);
 		turn_event(TURN_EVENT_REBOUND_CHANNEL);
 		return;
 	}

@@ -43,6 +43,13 @@ static __always_inline int turn_are_partners(const struct turn_key4 *cli,
 	       rem->channel == cli->channel;
 }
 
+/* Does a channel (client to peer) lead to the peer, and by the relay address, of @rem? */
+static __always_inline int turn_leads_to(const struct turn_flow *cli, const struct turn_key4 *rem)
+{
+	return cli->daddr.v4 == rem->saddr && cli->saddr.v4 == rem->daddr &&
+	       cli->dport == rem->sport && cli->sport == rem->dport;
+}
+
 /* The 5-tuple of the allocation that a flow belongs to: client and server as the client's packets
  * have them. */
 static __always_inline void turn_tuple_of(const struct turn_key4 *key, const struct turn_flow *flow,

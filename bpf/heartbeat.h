@@ -79,7 +79,8 @@ static __always_inline __u32 turn_reckon(const struct turn_key4 *key, struct tur
 
 /*
  * Notes what the packet carries, for its twin to be compared with. A sample that waits for its
- * twin is left alone for 100 ms: at a high rate the next packet always comes before the twin.
+ * twin is left alone for a second: at a high rate the next packet always comes before the twin,
+ * and a server that is overloaded takes its time.
  */
 static __always_inline void turn_take_sample(struct xdp_md *ctx, const struct turn_view *v,
 					     const struct turn_config *config, __u64 now)
@@ -89,7 +90,7 @@ static __always_inline void turn_take_sample(struct xdp_md *ctx, const struct tu
 	__u32 length = v->length & PACKET_LONGEST;
 	__u64 head = 0, tail = 0;
 
-	if (sample->when && now - sample->when < config->hz / 10)
+	if (sample->when && now - sample->when < config->hz)
 		return;
 	if (length >= 8) {
 		if (bpf_xdp_load_bytes(ctx, at, &head, 8) ||
@@ -200,7 +201,7 @@ static __always_inline __u32 turn_beat_static(struct xdp_md *ctx, struct turn_vi
 	}
 	flow->state = TURN_OFFLOADED;
 	flow->deadline = turn_next_beat(config, now);
-	if (turn_new_ip_len(v) > flow->mtu)
+	if (turn_new_ip_len(v) + v->surplus > flow->mtu)
 		return TURN_REASON_MTU;
 	return fused ? turn_emit_fused(ctx, v) : turn_emit_chained(v);
 }
@@ -227,8 +228,9 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 	turn_take_sample(ctx, v, config, now);
 
 	if (flow->state == TURN_OFFLOADED &&
-	    (flow->missed >= TURN_MISSES ||
+	    (flow->missed + 1 >= TURN_MISSES ||
 	     now >= flow->confirmed + (__u64)TURN_PROOF * config->heartbeat)) {
+		/* this packet is the last of them; its twin would lift the suspension */
 		flow->deadline = 0;
 		flow->state = TURN_SUSPENDED;
 		flow->reason = TURN_REASON_UNCONFIRMED;

@@ -10,8 +10,10 @@ static __always_inline __u32 *turn_port(__be16 port)
 {
 	__u32 zero = 0;
 	struct turn_ports *ports = bpf_map_lookup_elem(&turn_ports, &zero);
+	__u32 index = packet_be16(port);
 
-	return ports ? &ports->users[packet_be16(port)] : NULL;
+	packet_opaque(index);
+	return ports ? &ports->users[index & 0xffff] : NULL;
 }
 
 static __always_inline int turn_port_used(__be16 port)

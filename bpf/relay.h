@@ -139,7 +139,8 @@ static __always_inline __u32 turn_judge(const struct turn_view *v)
 	slot = bpf_map_lookup_elem(&turn_slots, &index);
 	if (!slot || slot->epoch != flow->epoch)
 		return TURN_REASON_ENDED;
-	if (turn_new_ip_len(v) > flow->mtu)
+	/* the kernel looks at the length before the exit has cut the padding off */
+	if (turn_new_ip_len(v) + v->surplus > flow->mtu)
 		return TURN_REASON_MTU;
 	return TURN_RELAY;
 }

@@ -4,8 +4,9 @@
  * granted, so what was asked for is remembered when it passes by, and never more than one reading
  * of it: a second, different request under a transaction poisons it for good.
  *
- * Requests of a 5-tuple that has an allocation are remembered in that allocation, so that nobody
- * else can push them out. Only Allocates share a table.
+ * Requests of a 5-tuple that has an allocation are remembered in that allocation, so that a flood
+ * from elsewhere cannot push them out. Only Allocates share a table. (Who can spoof the 5-tuple
+ * can push them out: that costs the client speed, until its next request.)
  */
 #ifndef TURN_REQUESTS_H
 #define TURN_REQUESTS_H
@@ -65,7 +66,6 @@ static __always_inline int turn_read_request(const struct stun_message *m, struc
 	__builtin_memcpy(r->transaction, m->transaction, sizeof(r->transaction));
 	r->method = STUN_METHOD(m->type);
 	r->family = m->family;
-	r->when = bpf_jiffies64();
 	for (i = 0; i < STUN_PEERS; i++) {
 		if (i >= m->peers || m->peer[i].family != STUN_IPV4)
 			continue; /* an IPv6 peer leaves an unset address, which no flow has */
@@ -153,7 +153,6 @@ static __always_inline void turn_remember_allocate(const struct turn_key4 *tuple
 						   const struct stun_message *m)
 {
 	struct turn_pending fresh = {
-		.when = bpf_jiffies64(),
 		.transport = m->transport,
 		.family = m->family,
 	};
@@ -190,10 +189,8 @@ static __always_inline void turn_stage_stun(struct xdp_md *ctx, struct turn_view
 	reader = turn_get_reader();
 	if (payload < STUN_HEADER || !reader)
 		return;
-	if (payload > STUN_MAX) {
-		turn_event(TURN_EVENT_TOO_LONG);
-		return;
-	}
+	if (payload > STUN_MAX)
+		payload = STUN_MAX; /* cut off, it is irregular, and poisons its transaction */
 	if (bpf_xdp_load_bytes(ctx, PACKET_HEADERS, reader->buffer,
 			       turn_size(payload, STUN_MAX)))
 		return;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The sweep: each allocation's timer removes channels that have been over for a second, and at
- * last the allocation itself. It is the only one that removes learned channels while they are in
- * the allocation's bitmap, so it needs no lock.
+ * last the allocation itself. It takes no lock: a bind that comes for a channel in the moment in
+ * which it is removed may go with it, which costs that channel speed until its next ChannelBind.
  */
 #ifndef TURN_SWEEP_H
 #define TURN_SWEEP_H
@@ -114,15 +114,16 @@ static int turn_timer(void *map __attribute__((unused)), struct turn_key4 *key,
 	s.key = *key;
 	s.now = now;
 	s.hz = config->hz;
-	s.live = turn_alloc_live(alloc, now);
 	s.epoch = alloc->epoch;
+	s.live = turn_alloc_live(alloc, now);
 	s.next = s.live ? alloc->expires : now + config->hz;
 	if (!s.live)
-		turn_epoch_end(alloc->slot, alloc->epoch);
+		turn_epoch_end(alloc->slot, s.epoch); /* a new one may begin on another CPU */
 	alloc->armed = 0;
 	bpf_loop(TURN_CHANNEL_BITS / 64, turn_sweep_word, &s, 0);
-	if (s.live || s.left) {
-		turn_arm(alloc, config, now, s.next);
+	if (s.live || s.left || turn_alloc_live(alloc, now)) {
+		/* once a second at most: when channels end is up to the client */
+		turn_arm(alloc, config, now, s.next < now + s.hz ? now + s.hz : s.next);
 		return 0;
 	}
 	turn_slot_free(alloc->slot);

@@ -60,15 +60,18 @@ static __always_inline int turn_delete(const struct turn_control *c)
 	if (!cli)
 		return ENOENT;
 	turn_partner_key(&key, cli, &rem_key);
+	rem = bpf_map_lookup_elem(&turn_flows, &rem_key);
+	if (rem && !turn_are_partners(&key, rem))
+		rem = NULL; /* another channel's by now */
 	if (cli->flags & TURN_STATIC) {
 		turn_flow_drop(&key);
-		turn_flow_drop(&rem_key);
+		if (rem)
+			turn_flow_drop(&rem_key);
 		return 0;
 	}
 	__sync_fetch_and_or(&cli->flags, TURN_WITHDRAWN);
 	turn_suspend(cli, TURN_REASON_WITHDRAWN);
-	rem = bpf_map_lookup_elem(&turn_flows, &rem_key);
-	if (rem && turn_are_partners(&key, rem)) {
+	if (rem) {
 		__sync_fetch_and_or(&rem->flags, TURN_WITHDRAWN);
 		turn_suspend(rem, TURN_REASON_WITHDRAWN);
 	}

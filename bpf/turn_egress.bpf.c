@@ -52,9 +52,32 @@ static __always_inline void turn_unreachable(struct __sk_buff *skb)
 	turn_partner_key(&key, rem, &partner);
 	turn_suspend(rem, TURN_REASON_UNREACHABLE);
 	cli = bpf_map_lookup_elem(&turn_flows, &partner);
-	if (cli)
+	if (cli && turn_leads_to(cli, &key))
 		turn_suspend(cli, TURN_REASON_UNREACHABLE);
 	turn_event(TURN_EVENT_UNREACHABLE);
+}
+
+/*
+ * Was it sent by a socket of this host? What is bridged or forwarded through carries none, and
+ * must not be able to speak for the server.
+ */
+static __always_inline int is_ours(struct __sk_buff *skb)
+{
+	return bpf_get_socket_cookie(skb) != 0;
+}
+
+/*
+ * The stack had to fragment what the relay sends to a peer: the path takes less than the device.
+ * From now on packets that are too large for it are left to the stack.
+ */
+static __always_inline void turn_fragmented(const struct turn_sent *sent)
+{
+	__u16 path_mtu = packet_be16(sent->ip.tot_len);
+	struct turn_key4 key;
+	struct turn_flow *cli = turn_flow_of_relay(sent, &key);
+
+	if (cli && path_mtu < cli->mtu)
+		cli->mtu = path_mtu;
 }
 
 static __always_inline void turn_read_sent(struct __sk_buff *skb)
@@ -68,16 +91,20 @@ static __always_inline void turn_read_sent(struct __sk_buff *skb)
 	if (!config || skb->gso_size ||
 	    bpf_skb_load_bytes(skb, 0, &sent.eth, PACKET_UDP_OFFSET) ||
 	    sent.eth.h_proto != packet_be16(ETH_P_IP) || *(__u8 *)&sent.ip != 0x45 ||
-	    (sent.ip.frag_off & packet_be16(PACKET_FRAGMENT)))
+	    (sent.ip.frag_off & packet_be16(PACKET_OFFSET)))
 		return;
-	if (sent.ip.protocol == IPPROTO_ICMP) {
+	if (sent.ip.protocol == IPPROTO_ICMP && is_ours(skb)) {
 		turn_unreachable(skb);
 		return;
 	}
 	if (sent.ip.protocol != IPPROTO_UDP ||
 	    bpf_skb_load_bytes(skb, PACKET_UDP_OFFSET, &sent.udp, sizeof(sent.udp)) ||
-	    !turn_port_used(sent.udp.source))
+	    !turn_port_used(sent.udp.source) || !is_ours(skb))
 		return;
+	if (sent.ip.frag_off & packet_be16(PACKET_FRAGMENT)) {
+		turn_fragmented(&sent);
+		return;
+	}
 	length = packet_be16(sent.udp.len);
 	if (length < sizeof(sent.udp) || skb->len < PACKET_UDP_OFFSET + length)
 		return;

@@ -53,8 +53,12 @@ static __always_inline void turn_take_hop(struct __sk_buff *skb, const struct tu
 	__builtin_memcpy(flow->dmac, sent->eth.h_dest, ETH_ALEN);
 	__builtin_memcpy(flow->smac, sent->eth.h_source, ETH_ALEN);
 	flow->frag_off = sent->ip.frag_off & packet_be16(PACKET_DF);
-	if (bpf_check_mtu(skb, 0, &mtu, 0, 0) >= 0 || mtu)
-		flow->mtu = mtu > 0xffff ? 0xffff : mtu;
+	/* what is known of the path (turn_fragmented) is kept while it leaves by the same device */
+	bpf_check_mtu(skb, 0, &mtu, 0, 0);
+	if (mtu > 0xffff)
+		mtu = 0xffff;
+	if (flow->ifindex != skb->ifindex || !flow->mtu || mtu < flow->mtu)
+		flow->mtu = mtu;
 	flow->ifindex = skb->ifindex;
 }
 
@@ -109,10 +113,11 @@ static __always_inline void turn_twin(struct __sk_buff *skb, const struct turn_s
 	turn_event(TURN_EVENT_CONFIRMED);
 }
 
-/* Relay to peer: the twin of ChannelData. */
-static __always_inline void turn_twin_to_peer(struct __sk_buff *skb, const struct turn_sent *sent)
+/* The channel whose data a packet from a relay address to a peer may carry, or NULL. */
+static __always_inline struct turn_flow *turn_flow_of_relay(const struct turn_sent *sent,
+							    struct turn_key4 *cli_key)
 {
-	struct turn_key4 rem_key = {}, cli_key;
+	struct turn_key4 rem_key = {};
 	struct turn_flow *rem, *cli;
 
 	rem_key.saddr = sent->ip.daddr;
@@ -121,9 +126,18 @@ static __always_inline void turn_twin_to_peer(struct __sk_buff *skb, const struc
 	rem_key.dport = sent->udp.source;
 	rem = bpf_map_lookup_elem(&turn_flows, &rem_key);
 	if (!rem)
-		return;
-	turn_partner_key(&rem_key, rem, &cli_key);
-	cli = bpf_map_lookup_elem(&turn_flows, &cli_key);
+		return NULL;
+	turn_partner_key(&rem_key, rem, cli_key);
+	cli = bpf_map_lookup_elem(&turn_flows, cli_key);
+	return cli && turn_leads_to(cli, &rem_key) ? cli : NULL;
+}
+
+/* Relay to peer: the twin of ChannelData. */
+static __always_inline void turn_twin_to_peer(struct __sk_buff *skb, const struct turn_sent *sent)
+{
+	struct turn_key4 cli_key;
+	struct turn_flow *cli = turn_flow_of_relay(sent, &cli_key);
+
 	if (cli)
 		turn_twin(skb, sent, &cli_key, cli, PACKET_HEADERS, sent->payload);
 }

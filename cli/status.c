@@ -256,6 +256,8 @@ static int fill(struct json_object *document, const struct turnctl_instance *ins
 	json_object_object_add(document, "problems", problems);
 	code = states ? turnctl_config_read(instance, &config, err)
 		      : turnctl_fail(err, ENOMEM, "out of memory");
+	if (!code)
+		code = turnctl_check_netns(instance, &config, err);
 	count = code ? code : turnctl_devices_read(instance, states, err);
 	for (i = 0; i < count; i++) {
 		const char *name = states[i].exists ? states[i].link.name : states[i].device.name;

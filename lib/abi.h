@@ -133,10 +133,10 @@ struct turn_request {
 	__u16 method;  /* enum stun_method, 0 = free */
 	__u8 poisoned; /* another request came under the same transaction */
 	__u8 family;   /* REQUESTED-ADDRESS-FAMILY, 0 = none */
-	__u64 when;
 	__be16 channel;
 	__be16 port; /* of the peer */
 	__u32 peers;
+	__u64 zero;
 	union turn_ip peer[TURN_REQUEST_PEERS];
 };
 
@@ -149,11 +149,10 @@ struct turn_pending4 {
 };
 
 struct turn_pending {
-	__u64 when;
 	__u8 poisoned;
 	__u8 transport;
 	__u8 family;
-	__u8 zero[5];
+	__u8 zero;
 };
 
 struct turn_alloc {
@@ -168,8 +167,8 @@ struct turn_alloc {
 	__u64 expires;
 	__u64 armed;  /* when the timer fires, 0 = not armed */
 	__u64 cookie; /* of the relay socket, 0 = not seen yet */
-	__u32 next;   /* request[next % TURN_REQUESTS] is replaced when all are in use */
-	__u32 zero2;
+	__u8 transaction[12]; /* of the Allocate, to know its retransmissions by */
+	__u32 next; /* request[next % TURN_REQUESTS] is replaced when all are in use */
 	struct turn_request request[TURN_REQUESTS];
 	/* bit (number & 0xfff): a channel 0x4nnn, 0x5nnn, 0x6nnn or 0x7nnn may be in turn_flows */
 	__u64 channels[TURN_CHANNEL_BITS / 64];
@@ -258,6 +257,7 @@ struct turn_device {
 /* What is built into the programs of one device (their read-only data). */
 struct turn_self {
 	__u32 device; /* index into turn_stats and turn_devices */
+	__u32 role;   /* enum turn_role */
 	__u8 mac[ETH_ALEN];
 	__u16 zero;
 };

@@ -107,6 +107,7 @@ static void make_plan(const struct turnctl_attach *attach, const struct turnctl_
 	plan->role = client ? TURN_ROLE_CLIENT : TURN_ROLE_RELAY;
 	plan->fused = attach->fused;
 	plan->prio = attach->prio;
+	plan->self.role = plan->role;
 	memcpy(plan->self.mac, link->mac, sizeof(plan->self.mac));
 	if (instance) {
 		plan->maps = instance->path;
@@ -132,8 +133,8 @@ static int serve(const struct turnctl_instance *instance, __u32 operation, __be1
 	return code ? turnctl_fail_errno(err, -code, "cannot serve port %u", ntohs(port)) : 0;
 }
 
-static int add_listener(const struct turnctl_instance *instance, struct turn_config *config,
-			const struct turn_listener *listener, struct turnctl_error *err)
+static int add_listener(struct turn_config *config, const struct turn_listener *listener,
+			struct turnctl_error *err)
 {
 	int i;
 
@@ -143,7 +144,7 @@ static int add_listener(const struct turnctl_instance *instance, struct turn_con
 		if (config->listener[i].port)
 			continue;
 		config->listener[i] = *listener;
-		return serve(instance, TURN_SERVE, listener->port, err);
+		return 0;
 	}
 	return turnctl_fail(err, ENOSPC, "more than %d listeners", TURN_LISTENERS);
 }
@@ -199,12 +200,17 @@ static int configure(const struct turnctl_instance *instance, const struct turnc
 	if (attach->heartbeat_ms)
 		config.heartbeat = (__u64)attach->heartbeat_ms * config.hz / 1000;
 	for (i = 0; i < attach->listeners && !code; i++)
-		code = add_listener(instance, &config, &attach->listener[i], err);
+		code = add_listener(&config, &attach->listener[i], err);
 	if (!code && !config.listener[0].port)
-		code = add_listener(instance, &config, &standard, err);
+		code = add_listener(&config, &standard, err);
 	for (i = 0; i < attach->externals && !code; i++)
 		code = add_external(&config, &attach->external[i], err);
-	return code ? code : turnctl_config_write(instance, &config, err);
+	if (!code)
+		code = turnctl_config_write(instance, &config, err);
+	for (i = 0; i < TURN_LISTENERS && !code; i++)
+		if (config.listener[i].port && !before->listener[i].port)
+			code = serve(instance, TURN_SERVE, config.listener[i].port, err);
+	return code;
 }
 
 /* ---- attach ------------------------------------------------------------------------------------- */

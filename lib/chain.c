@@ -10,6 +10,7 @@
 #include <linux/if_link.h>
 #include <xdp/libxdp.h>
 
+#include "names.h"
 #include "objects.h"
 
 static const struct {
@@ -25,11 +26,6 @@ static const struct {
 static enum xdp_attach_mode libxdp_mode(enum turn_mode mode)
 {
 	return mode == TURN_SKB ? XDP_MODE_SKB : XDP_MODE_NATIVE;
-}
-
-static const char *mode_name(enum turn_mode mode)
-{
-	return mode == TURN_SKB ? "skb" : "native";
 }
 
 /* ---- reading ---------------------------------------------------------------------------------- */
@@ -126,6 +122,15 @@ static int check_freplace(const struct turnctl_chain_plan *plan, struct turnctl_
 			    "one program instead, and %s must then run no other", plan->device);
 }
 
+int turnctl_chain_count(enum turn_role role, bool fused)
+{
+	struct turnctl_chain_plan plan = { .role = role, .fused = fused };
+	const char *names[TURNCTL_CHAIN_STAGES];
+	unsigned int priorities[TURNCTL_CHAIN_STAGES];
+
+	return turnctl_chain_stages(&plan, names, priorities);
+}
+
 int turnctl_chain_check(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
 {
 	const char *names[TURNCTL_CHAIN_STAGES];
@@ -161,8 +166,8 @@ int turnctl_chain_check(const struct turnctl_chain_plan *plan, struct turnctl_er
 		return turnctl_fail(err, EBUSY,
 				    "%s already runs XDP programs in %s mode; attach with --mode %s, or "
 				    "reload them in %s mode",
-				    plan->device, mode_name(chain.mode), mode_name(chain.mode),
-				    mode_name(plan->mode));
+				    plan->device, turnctl_mode_name(chain.mode), turnctl_mode_name(chain.mode),
+				    turnctl_mode_name(plan->mode));
 	need = turnctl_chain_stages(plan, names, priorities);
 	if (chain.count + need > 10)
 		return turnctl_fail(err, EBUSY,

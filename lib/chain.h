@@ -64,4 +64,7 @@ int turnctl_chain_stages(const struct turnctl_chain_plan *plan,
 			 const char *names[TURNCTL_CHAIN_STAGES],
 			 unsigned int priorities[TURNCTL_CHAIN_STAGES]);
 
+/* How many programs a device of this role runs. */
+int turnctl_chain_count(enum turn_role role, bool fused);
+
 #endif

@@ -154,6 +154,12 @@ int turnctl_detach(const char *name, const char *wanted, struct turnctl_error *e
 	code = turnctl_config_read(&instance, &config, err);
 	if (!code)
 		code = turnctl_check_netns(&instance, &config, err);
+	if (code == -EXDEV && !wanted && !turnctl_netns_exists(config.netns)) {
+		/* the devices went with their namespace; only pins are left */
+		code = turnctl_instance_remove(&instance, err);
+		turnctl_instance_close(&instance);
+		return code;
+	}
 	for (i = 0; i < TURN_DEVICES && !code; i++) {
 		struct turnctl_link link;
 
@@ -169,13 +175,13 @@ int turnctl_detach(const char *name, const char *wanted, struct turnctl_error *e
 		found = true;
 		code = turnctl_device_take_out(&instance, i, &device, err);
 	}
-	if (!code && wanted && !found)
-		code = turnctl_fail(err, ENOENT, "%s is not attached", wanted);
 	if (!code && !turnctl_device_any(&instance)) {
 		code = turnctl_statics_end(&instance, err);
 		if (!code)
 			code = turnctl_instance_remove(&instance, err);
 	}
+	if (!code && wanted && !found)
+		code = turnctl_fail(err, ENOENT, "%s is not attached", wanted);
 	turnctl_instance_close(&instance);
 	return code;
 }
@@ -196,9 +202,8 @@ int turnctl_devices_read(const struct turnctl_instance *instance,
 			continue;
 		count++;
 		state->index = i;
-		state->expected = state->device.flags & TURN_FUSED	       ? 1
-				  : state->device.role == TURN_ROLE_CLIENT ? 4
-									       : 2;
+		state->expected = turnctl_chain_count(state->device.role,
+						      state->device.flags & TURN_FUSED);
 		state->exists = !turnctl_link_by_index(state->device.ifindex, &state->link, NULL);
 		if (!state->exists)
 			continue;

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -383,7 +384,10 @@ int turnctl_instance_remove(struct turnctl_instance *instance, struct turnctl_er
 
 	snprintf(parent, sizeof(parent), TURNCTL_PINS "/%s", instance->name);
 	snprintf(aside, sizeof(aside), "%s/new", parent);
-	code = remove_dir(instance->path, err);
+	/* out of the way at once: a command that is killed in here leaves no half instance */
+	code = remove_dir(aside, err);
+	if (!code && rename(instance->path, aside) && errno != ENOENT)
+		code = turnctl_fail_errno(err, errno, "cannot rename %s", instance->path);
 	if (!code)
 		code = remove_dir(aside, err);
 	rmdir(parent);       /* another layout's pins may be there */
@@ -416,6 +420,26 @@ __u64 turnctl_own_netns(void)
 	struct stat st;
 
 	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
+}
+
+static bool any_has_inode(const char *pattern, __u64 inode)
+{
+	bool found = false;
+	struct stat st;
+	glob_t paths;
+	size_t i;
+
+	if (glob(pattern, GLOB_NOSORT, NULL, &paths))
+		return false;
+	for (i = 0; i < paths.gl_pathc && !found; i++)
+		found = !stat(paths.gl_pathv[i], &st) && st.st_ino == inode;
+	globfree(&paths);
+	return found;
+}
+
+bool turnctl_netns_exists(__u64 inode)
+{
+	return any_has_inode("/run/netns/*", inode) || any_has_inode("/proc/[0-9]*/ns/net", inode);
 }
 
 int turnctl_check_netns(const struct turnctl_instance *instance, const struct turn_config *config,

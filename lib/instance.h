@@ -73,6 +73,7 @@ int turnctl_config_write(const struct turnctl_instance *instance,
 /* Devices are known by index, which means something in one network namespace only: the inode of
  * ours, and -EXDEV if the instance's is another. */
 __u64 turnctl_own_netns(void);
+bool turnctl_netns_exists(__u64 inode); /* some process, or a name in /run/netns, holds it */
 int turnctl_check_netns(const struct turnctl_instance *instance, const struct turn_config *config,
 			struct turnctl_error *err);
 

@@ -33,6 +33,7 @@
 
 #define PACKET_DF 0x4000      /* host order, in iphdr.frag_off */
 #define PACKET_LONGEST 0x3fff /* bytes; no linear XDP frame is longer */
+#define PACKET_OFFSET 0x1fff   /* not the first fragment */
 #define PACKET_FRAGMENT 0x3fff /* more fragments, or an offset */
 
 /* Pointers into one frame. @payload is the first byte after the UDP header. */

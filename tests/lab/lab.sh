@@ -57,7 +57,11 @@ lab_kill() {
 	done
 }
 
-lab_is_gone() { [[ ! -e /proc/$1 || $(<"/proc/$1/stat") == *") Z "* ]]; }
+# In one step: it may go at any moment, and under set -e a failing $(<…) ends the shell.
+lab_is_gone() {
+	local stat
+	! { read -r stat <"/proc/$1/stat"; } 2>/dev/null || [[ $stat == *") Z "* ]]
+}
 
 lab_forget() {
 	local pid kept=()
