@@ -124,6 +124,7 @@ static __always_inline void turn_answer_allocate(struct __sk_buff *skb,
 	alloc->created = now;
 	alloc->expires = now + lifetime * config->hz;
 	turn_arm(alloc, config, now, alloc->expires + config->hz);
+	bpf_map_delete_elem(&turn_pendings, &key);
 	turn_event(TURN_EVENT_ALLOCATED);
 }
 

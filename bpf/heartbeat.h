@@ -206,6 +206,15 @@ static __always_inline __u32 turn_beat_static(struct xdp_md *ctx, struct turn_vi
 	return fused ? turn_emit_fused(ctx, v) : turn_emit_chained(v);
 }
 
+/* The proof has run out. The sample that waits for its twin stays. */
+static __always_inline void turn_unconfirmed(struct turn_flow *flow)
+{
+	flow->deadline = 0;
+	flow->state = TURN_SUSPENDED;
+	flow->reason = TURN_REASON_UNCONFIRMED;
+	turn_event(TURN_EVENT_SUSPENDED);
+}
+
 /* A learned flow past its deadline. Returns the reason to count, or TURN_DUE for a heartbeat. */
 static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_view *v,
 				       const struct turn_config *config, __u64 now)
@@ -228,14 +237,8 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 	turn_take_sample(ctx, v, config, now);
 
 	if (flow->state == TURN_OFFLOADED &&
-	    (flow->missed + 1 >= TURN_MISSES ||
-	     now >= flow->confirmed + (__u64)TURN_PROOF * config->heartbeat)) {
-		/* this packet is the last of them; its twin would lift the suspension */
-		flow->deadline = 0;
-		flow->state = TURN_SUSPENDED;
-		flow->reason = TURN_REASON_UNCONFIRMED;
-		turn_event(TURN_EVENT_SUSPENDED);
-	}
+	    now >= flow->confirmed + (__u64)TURN_PROOF * config->heartbeat)
+		turn_unconfirmed(flow);
 	if (flow->state != TURN_OFFLOADED) {
 		/* what ended before and has been renewed waits for its proof again */
 		if (flow->state == TURN_SUSPENDED && flow->reason != TURN_REASON_TAGGED &&
@@ -245,9 +248,11 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 	}
 	/* of packets that come at once on several CPUs, one moves the deadline */
 	if (__sync_val_compare_and_swap(&flow->deadline, deadline, now + 1) == deadline) {
-		flow->missed++;
 		flow->due = turn_next_beat(config, now);
-		turn_set_deadline(flow, config);
+		if (++flow->missed >= TURN_MISSES)
+			turn_unconfirmed(flow); /* which this packet's twin will lift */
+		else
+			turn_set_deadline(flow, config);
 	}
 	return TURN_DUE;
 }

@@ -150,9 +150,10 @@ static __always_inline void turn_pending_key(const struct turn_key4 *tuple,
 }
 
 static __always_inline void turn_remember_allocate(const struct turn_key4 *tuple,
-						   const struct stun_message *m)
+						   const struct stun_message *m, int poisoned)
 {
 	struct turn_pending fresh = {
+		.poisoned = poisoned,
 		.transport = m->transport,
 		.family = m->family,
 	};
@@ -163,7 +164,7 @@ static __always_inline void turn_remember_allocate(const struct turn_key4 *tuple
 	old = bpf_map_lookup_elem(&turn_pendings, &key);
 	if (!old) {
 		bpf_map_update_elem(&turn_pendings, &key, &fresh, BPF_ANY);
-	} else if (old->transport != fresh.transport || old->family != fresh.family) {
+	} else if (poisoned || old->transport != fresh.transport || old->family != fresh.family) {
 		old->poisoned = 1;
 		turn_event(TURN_EVENT_POISONED);
 	}
@@ -176,7 +177,8 @@ static __always_inline void turn_stage_stun(struct xdp_md *ctx, struct turn_view
 	struct turn_reader *reader;
 	struct turn_alloc *alloc;
 	enum stun_verdict verdict;
-	int payload;
+	int payload, usable;
+	__u16 method;
 
 	/* at least a header: also lets the verifier read the first bytes in place */
 	if ((void *)(v->p.payload + STUN_HEADER) > v->end || !stun_is_stun(v->p.payload) ||
@@ -198,15 +200,17 @@ static __always_inline void turn_stage_stun(struct xdp_md *ctx, struct turn_view
 	if (verdict != STUN_OK)
 		turn_event(verdict == STUN_TOO_LONG ? TURN_EVENT_TOO_LONG : TURN_EVENT_IRREGULAR);
 	v->key.channel = 0;
-	if (STUN_METHOD(reader->message.type) == STUN_ALLOCATE) {
-		if (verdict == STUN_OK)
-			turn_remember_allocate(&v->key, &reader->message);
+	method = STUN_METHOD(reader->message.type);
+	if (method == STUN_ALLOCATE) {
+		turn_remember_allocate(&v->key, &reader->message, verdict != STUN_OK);
 		return;
 	}
-	if (!turn_read_request(&reader->message, &reader->request) && verdict == STUN_OK)
+	if (method != STUN_REFRESH && method != STUN_CREATE_PERMISSION &&
+	    method != STUN_CHANNEL_BIND)
 		return;
-	/* the server may grant what we will not read: nothing under its transaction counts */
-	reader->request.poisoned = verdict != STUN_OK;
+	/* the server may grant what we cannot read or use: nothing under its transaction counts */
+	usable = turn_read_request(&reader->message, &reader->request);
+	reader->request.poisoned = verdict != STUN_OK || !usable;
 	alloc = bpf_map_lookup_elem(&turn_allocs, &v->key);
 	if (alloc)
 		turn_remember(alloc, &reader->request);

@@ -68,73 +68,49 @@ int bench_swap(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
-static __always_inline int bench_forward(struct xdp_md *ctx, const int to_peer)
+/* What the old headers give to the new ones. */
+struct bench_old {
+	struct turn_key4 key;
+	__u32 length; /* of the application data */
+	__u16 check, id, frag_off;
+	__be16 udp_len;
+	__u8 tos, ttl;
+};
+
+/* The UDP checksum by difference (RFC 1624), as turn_udp_check() does it. */
+static __always_inline __u16 bench_check(const struct bench_old *old, const struct bench_flow *flow,
+					 const int to_peer, __be16 udp_len)
 {
-	const int shift = to_peer ? (int)CHANNEL_HEADER : -(int)CHANNEL_HEADER;
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct channel_header *channel;
-	struct turn_key4 key = {};
-	struct bench_flow *flow;
-	__u32 length, ip_len, tos, sum;
-	__u64 udp_sum;
-	__u16 check, id_le, frag, old_udp_len;
-	struct packet p;
-	__u8 ttl;
+	const struct turn_key4 *key = &old->key;
+	__u64 sum = csum_minus16(old->check);
 
-	if (packet_udp4(data, end, &p))
-		return XDP_PASS;
-	key.saddr = p.ip->saddr;
-	key.daddr = p.ip->daddr;
-	key.sport = p.udp->source;
-	key.dport = p.udp->dest;
-	length = packet_be16(p.udp->len) - sizeof(struct udphdr);
-	if (to_peer) {
-		channel = (void *)p.payload;
-		if ((void *)(channel + 1) > end || !channel_number_ok(packet_be16(channel->number)))
-			return XDP_PASS;
-		key.channel = channel->number;
-		if (packet_be16(channel->length) + CHANNEL_HEADER != length)
-			return XDP_PASS;
-		length -= CHANNEL_HEADER;
-	}
-	flow = bpf_map_lookup_elem(&bench_flows, &key);
-	if (!flow || p.ip->ttl <= 1 || bpf_redirect_map(&bench_exits, flow->exit, 0) != XDP_REDIRECT)
-		return XDP_PASS;
+	if (!old->check)
+		return 0;
+	sum += csum_minus32(key->saddr) + csum_minus32(key->daddr);
+	sum += csum_minus16(key->sport) + csum_minus16(key->dport);
+	sum += 2 * csum_minus16(old->udp_len);
+	sum += (__u64)flow->saddr + flow->daddr + flow->sport + flow->dport;
+	sum += 2 * (__u64)udp_len;
+	if (to_peer)
+		sum += csum_minus16(key->channel) + csum_minus16(packet_be16(old->length));
+	else
+		sum += (__u64)flow->channel + packet_be16(old->length);
+	return csum_udp_finish(sum);
+}
 
-	tos = p.ip->tos;
-	id_le = p.ip->id;
-	frag = p.ip->frag_off;
-	ttl = p.ip->ttl - 1;
-	check = p.udp->check;
-	old_udp_len = p.udp->len;
-	ip_len = sizeof(struct iphdr) + sizeof(struct udphdr) + length +
-		 (to_peer ? 0 : CHANNEL_HEADER);
-
-	if (bpf_xdp_adjust_head(ctx, shift))
-		return XDP_ABORTED;
-	data = (void *)(long)ctx->data;
-	end = (void *)(long)ctx->data_end;
-	if (data + PACKET_HEADERS + (to_peer ? 0 : CHANNEL_HEADER) > end)
-		return XDP_ABORTED;
-
-	if (check) {
-		udp_sum = csum_minus16(check) + csum_minus32(key.saddr) + csum_minus32(key.daddr) +
-			  csum_minus16(key.sport) + csum_minus16(key.dport) +
-			  2 * csum_minus16(old_udp_len) + flow->saddr + flow->daddr + flow->sport +
-			  flow->dport + 2 * (__u64)packet_be16(ip_len - sizeof(struct iphdr));
-		if (to_peer)
-			udp_sum += csum_minus16(key.channel) + csum_minus16(packet_be16(length));
-		else
-			udp_sum += (__u64)flow->channel + packet_be16(length);
-		check = csum_udp_finish(udp_sum);
-	}
-	/* the IP checksum of the words as they will lie in memory */
-	sum = packet_be16(0x4500 | tos) + packet_be16(ip_len) + id_le + frag +
-	      packet_be16(ttl << 8 | IPPROTO_UDP);
-
-	__u16 *mac = data;
-	struct iphdr *ip = data + PACKET_IP_OFFSET;
+/* Writes the new headers at @data. The IP checksum is summed from what is written, not from what
+ * was: a load would wait for the narrower stores before it. */
+static __always_inline void bench_write(void *data, const struct bench_old *old,
+					const struct bench_flow *flow, const int to_peer)
+{
+	__u32 ip_len = sizeof(struct iphdr) + sizeof(struct udphdr) + old->length +
+		       (to_peer ? 0 : CHANNEL_HEADER);
+	__u16 first = packet_be16(0x4500 | old->tos), len = packet_be16(ip_len);
+	__be16 udp_len = packet_be16(ip_len - sizeof(struct iphdr));
+	__u16 ttl = packet_be16((old->ttl - 1) << 8 | IPPROTO_UDP);
 	struct udphdr *udp = data + PACKET_UDP_OFFSET;
+	struct iphdr *ip = data + PACKET_IP_OFFSET;
+	__u16 *mac = data;
 
 	mac[0] = flow->macs[0];
 	mac[1] = flow->macs[1];
@@ -143,24 +119,68 @@ static __always_inline int bench_forward(struct xdp_md *ctx, const int to_peer)
 	mac[4] = flow->macs[4];
 	mac[5] = flow->macs[5];
 	mac[6] = packet_be16(ETH_P_IP);
-	*(__be16 *)ip = packet_be16(0x4500 | tos);
-	ip->tot_len = packet_be16(ip_len);
-	ip->id = id_le;
-	ip->frag_off = frag;
-	*(__be16 *)&ip->ttl = packet_be16(ttl << 8 | IPPROTO_UDP);
-	ip->check = ~csum_fold((__u64)sum + flow->saddr + flow->daddr);
+	*(__u16 *)ip = first;
+	ip->tot_len = len;
+	ip->id = old->id;
+	ip->frag_off = old->frag_off;
+	*(__u16 *)&ip->ttl = ttl;
+	ip->check = ~csum_fold((__u64)first + len + old->id + old->frag_off + ttl + flow->saddr +
+			       flow->daddr);
 	ip->saddr = flow->saddr;
 	ip->daddr = flow->daddr;
 	udp->source = flow->sport;
 	udp->dest = flow->dport;
-	udp->len = packet_be16(ip_len - sizeof(struct iphdr));
-	udp->check = check;
-	if (!to_peer) {
-		channel = data + PACKET_HEADERS;
-		channel->number = flow->channel;
-		channel->length = packet_be16(length);
+	udp->len = udp_len;
+	udp->check = bench_check(old, flow, to_peer, udp_len);
+}
+
+static __always_inline int bench_forward(struct xdp_md *ctx, const int to_peer)
+{
+	const int shift = to_peer ? (int)CHANNEL_HEADER : -(int)CHANNEL_HEADER;
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct channel_header *channel;
+	struct bench_old old = {};
+	struct bench_flow *flow;
+	struct packet p;
+
+	if (packet_udp4(data, end, &p) || p.ip->ttl <= 1)
+		return XDP_PASS;
+	old.key.saddr = p.ip->saddr;
+	old.key.daddr = p.ip->daddr;
+	old.key.sport = p.udp->source;
+	old.key.dport = p.udp->dest;
+	old.length = packet_be16(p.udp->len) - sizeof(struct udphdr);
+	if (to_peer) {
+		channel = (void *)p.payload;
+		if ((void *)(channel + 1) > end || !channel_number_ok(packet_be16(channel->number)))
+			return XDP_PASS;
+		old.key.channel = channel->number;
+		old.length -= CHANNEL_HEADER;
+		if (packet_be16(channel->length) != old.length)
+			return XDP_PASS;
 	}
-	bench_count(length);
+	flow = bpf_map_lookup_elem(&bench_flows, &old.key);
+	if (!flow || bpf_redirect_map(&bench_exits, flow->exit, XDP_PASS) != XDP_REDIRECT)
+		return XDP_PASS;
+	old.tos = p.ip->tos;
+	old.id = p.ip->id;
+	old.frag_off = p.ip->frag_off;
+	old.ttl = p.ip->ttl;
+	old.check = p.udp->check;
+	old.udp_len = p.udp->len;
+
+	if (bpf_xdp_adjust_head(ctx, shift))
+		return XDP_ABORTED;
+	data = (void *)(long)ctx->data;
+	channel = data + PACKET_HEADERS;
+	if ((void *)channel + (to_peer ? 0 : CHANNEL_HEADER) > (void *)(long)ctx->data_end)
+		return XDP_ABORTED;
+	bench_write(data, &old, flow, to_peer);
+	if (!to_peer) {
+		channel->number = flow->channel;
+		channel->length = packet_be16(old.length);
+	}
+	bench_count(old.length);
 	return XDP_REDIRECT;
 }
 

@@ -10,6 +10,7 @@
  */
 #include <argp.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -488,6 +489,12 @@ static const struct argp argp = { .options = options, .parser = parse, .args_doc
 				  .doc = "Measures turnctl's stages. OBJECTS: the directory of "
 					 "restore.bpf.o and forward.bpf.o." };
 
+/* Complaints only; libbpf also tells what it skips. */
+static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, fmt, ap) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
@@ -496,6 +503,7 @@ int main(int argc, char **argv)
 	__u32 round;
 
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	libbpf_set_print(log_libbpf);
 	setrlimit(RLIMIT_MEMLOCK, &unlimited); /* for kernels before 5.11 */
 	if (settings.json) {
 		json = fopen(settings.json, "w");

@@ -220,7 +220,7 @@ void bench_load(struct bench_subject *subject, enum bench_program program, const
 		__u32 channels, bool due)
 {
 	const char *name = programs[program].name;
-	struct turn_self self = { .device = 0 };
+	struct turn_self self = { .device = 0, .role = TURN_ROLE_CLIENT };
 	struct bpf_program *loaded;
 	struct turnctl_error err;
 	int code;

@@ -84,9 +84,9 @@ static void share_maps(struct bpf_object *object, struct bpf_object *with)
 	}
 }
 
-static struct bpf_object *open_program(enum turnctl_program which)
+static struct bpf_object *open_program(enum turnctl_program which, enum turn_role role)
 {
-	struct turn_self self = { .device = TEST_DEVICE };
+	struct turn_self self = { .device = TEST_DEVICE, .role = role };
 	bool exit_program = which == TURNCTL_STRIP || which == TURNCTL_INSERT;
 	struct turnctl_error err = {};
 	struct bpf_object *object;
@@ -108,7 +108,7 @@ static int load_program(struct bpf_object *object, enum turnctl_program which)
 /* An exit program as plain XDP, so that it can be test-run. */
 static int load_plain(struct bpf_object **object, enum turnctl_program which)
 {
-	*object = open_program(which);
+	*object = open_program(which, TURN_ROLE_CLIENT);
 	bpf_program__set_expected_attach_type(bpf_object__next_program(*object, NULL), 0);
 	return load_program(*object, which);
 }
@@ -148,7 +148,7 @@ void fixture_open(struct fixture *f, unsigned int channels, unsigned int allocat
 	memset(f, 0, sizeof(*f));
 	libbpf_set_print(libbpf_says);
 	f->ifindex = if_nametoindex("wire0");
-	shared = f->object[TURNCTL_CONTROL] = open_program(TURNCTL_CONTROL);
+	shared = f->object[TURNCTL_CONTROL] = open_program(TURNCTL_CONTROL, TURN_ROLE_CLIENT);
 	resize(shared, "turn_flows", 2 * channels);
 	resize(shared, "turn_allocs", allocations);
 	resize(shared, "turn_perms", permissions);
@@ -156,12 +156,15 @@ void fixture_open(struct fixture *f, unsigned int channels, unsigned int allocat
 	for (i = 0; i < TURNCTL_PROGRAMS; i++) {
 		if (i == TURNCTL_CONTROL)
 			continue;
-		f->object[i] = open_program(i);
+		f->object[i] = open_program(i, TURN_ROLE_CLIENT);
 		share_maps(f->object[i], shared);
 		f->program[i] = load_program(f->object[i], i);
 	}
 	f->strip = load_plain(&f->object[TURNCTL_PROGRAMS], TURNCTL_STRIP);
 	f->insert = load_plain(&f->object[TURNCTL_PROGRAMS + 1], TURNCTL_INSERT);
+	f->object[TURNCTL_PROGRAMS + 2] = open_program(TURNCTL_FUSED, TURN_ROLE_RELAY);
+	share_maps(f->object[TURNCTL_PROGRAMS + 2], shared);
+	f->fused_relay = load_program(f->object[TURNCTL_PROGRAMS + 2], TURNCTL_FUSED);
 	f->sender = packet_socket(f->ifindex);
 }
 

@@ -91,7 +91,8 @@ static void relays_to_the_client_as_scapy_computes(void **state)
 	relay_vectors(*state, false);
 }
 
-/* The length of what leaves is what counts, exactly. */
+/* The length of what leaves is what counts, exactly; and padding, which the kernel still sees when
+ * it compares lengths, before the exit cuts it off. */
 static void relays_what_fits_the_mtu(void **state)
 {
 	struct fixture *f = *state;
@@ -102,11 +103,14 @@ static void relays_what_fits_the_mtu(void **state)
 	for (i = 0; i < COUNT(vectors); i++) {
 		const struct vector *v = &vectors[i];
 		struct turn_flow flow = vector_flow(f, v, f->ifindex);
+		unsigned int padding = 0;
 
 		vector_put(f, v, f->ifindex);
 		vector_frame(v, &in);
+		if (v->to_peer)
+			padding = get16(in.data + AT_IP_LENGTH) - 20 - 8 - 4 - v->length;
 		before = counters(f);
-		flow.mtu = v->go_len - AT_IP - 1;
+		flow.mtu = v->go_len - AT_IP + padding - 1;
 		flow_write(f, v->key, &flow);
 		assert_int_equal(receive(f, &in, &out), XDP_PASS);
 		expect_counted(f, &before, PASSED(MTU) = 1);
@@ -186,6 +190,30 @@ static void leaves_by_the_flows_device(void **state)
 	set_exit(f, f->fused ? "turn_plain" : "turn_strip", 1, false);
 }
 
+/* On a relay device nothing comes from clients: their packets there are somebody else's. */
+static void a_relay_device_serves_peers_only(void **state)
+{
+	struct fixture *f = *state;
+	struct frame in, out;
+	struct message m;
+	__u8 payload[64];
+
+	put_channel(f, 0x4000);
+	frame_udp(&in, CLIENT, SERVER, payload, channel_data(payload, 0x4000, "data", 4, 0));
+	assert_int_equal(run_program(f->fused_relay, &in, &out), XDP_PASS);
+	expect_frame(&out, in.data, in.len, "from a client");
+	ask_allocate(&m, 1);
+	frame_udp(&in, CLIENT, SERVER, m.data, m.len);
+	assert_int_equal(run_program(f->fused_relay, &in, &out), XDP_PASS);
+	assert_int_equal(map_count(f, "turn_pendings"), 0);
+	frame_udp(&in, PEER, RELAY, "data", 4);
+	assert_int_equal(run_program(f->fused_relay, &in, &out), XDP_REDIRECT);
+	assert_int_equal(counters(f).to_client_packets, 1);
+	flow_due(f, to_client_key(PEER));
+	assert_int_equal(run_program(f->fused_relay, &in, &out), XDP_PASS);
+	assert_int_equal(counters(f).passed[TURN_REASON_EXPIRED_CHANNEL], 1);
+}
+
 const struct test relay_tests[] = {
 	TEST(relays_to_the_peer_as_scapy_computes),
 	TEST(relays_to_the_client_as_scapy_computes),
@@ -193,5 +221,6 @@ const struct test relay_tests[] = {
 	TEST(counters_add_up),
 	TEST(flows_count_what_they_pass),
 	TEST(leaves_by_the_flows_device),
+	TEST_ONCE(a_relay_device_serves_peers_only),
 	{},
 };
