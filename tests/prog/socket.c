@@ -4,8 +4,6 @@
 #include "tests.h"
 
 #include <arpa/inet.h>
-#include <net/if.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -146,72 +144,6 @@ static void a_twin_from_another_socket_ends_the_allocation(void **state)
 	expect_counted(f, &before, PASSED(ENDED) = 2);
 }
 
-/* Passes what arrives at @from on to the device under test: forwarded, it has no socket. */
-static void forward(unsigned int from, unsigned int to)
-{
-	const struct bpf_insn code[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 1, .imm = to },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .imm = 0 },
-		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_redirect },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = from, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 1, .priority = 1);
-
-	bpf_tc_hook_create(&hook);
-	opts.prog_fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "on", "GPL", code, COUNT(code), NULL);
-	assert_true(opts.prog_fd > 0);
-	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
-	close(opts.prog_fd);
-}
-
-/* Packets of other hosts that pass through, with the server's address as their source. */
-static void only_sockets_of_this_host_speak_for_the_server(void **state)
-{
-	struct sockaddr_ll address = { .sll_family = AF_PACKET };
-	int fd = socket(AF_PACKET, SOCK_RAW, 0);
-	struct fixture *f = *state;
-	struct turn_stats before;
-	struct frame frame, quoted;
-	struct message m;
-
-	if (system("ip link add pass0 type veth peer name pass1 && ip link set pass0 up && "
-		   "ip link set pass1 up"))
-		fail();
-	forward(if_nametoindex("pass0"), f->ifindex);
-	address.sll_ifindex = if_nametoindex("pass1");
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	close(f->sender);
-	f->sender = fd;
-
-	f->live = true;
-	before = counters(f);
-	allocate(f, 600);
-	assert_int_equal(map_count(f, "turn_allocs"), 0);
-	f->live = false;
-	allocate(f, 600);
-	bind_channel(f, NUMBER, PEER);
-	f->live = true;
-	assert_int_equal(client_data(f, NUMBER, "data"), XDP_PASS);
-	assert_int_equal(peer_data(f, PEER, "data"), XDP_PASS);
-	twin_to_peer(f, PEER, "data");
-	twin_to_client(f, NUMBER, "data");
-	ask_refresh(&m, 1, 0);
-	asks(f, &m);
-	say_refreshed(&m, 1, 0);
-	answers(f, &m);
-	frame_udp(&quoted, PEER, RELAY, "data", 4);
-	frame_unreachable(&frame, &quoted);
-	server_sends(f, &frame);
-	expect_counted(f, &before, EVENT(ALLOCATED) = 1, EVENT(BOUND_CHANNEL) = 1,
-		       PASSED(BOUND) = 2);
-	close(fd);
-	f->sender = socket(AF_PACKET, SOCK_RAW, 0);
-	address.sll_ifindex = f->ifindex;
-	assert_int_equal(bind(f->sender, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(system("ip link del pass0"), 0);
-}
-
 /* Public address told, nothing configured, and the relay's socket is at the listener's. */
 static void finds_the_relay_behind_nat_by_its_socket(void **state)
 {
@@ -348,7 +280,6 @@ const struct test socket_tests[] = {
 	TEST(a_wildcard_socket_is_not_the_relays),
 	TEST(a_wildcard_socket_does_not_stand_in_for_the_relays),
 	TEST(a_twin_from_another_socket_ends_the_allocation),
-	TEST_ONCE(only_sockets_of_this_host_speak_for_the_server),
 	TEST_ONCE(finds_the_relay_behind_nat_by_its_socket),
 	TEST(port_unreachable_suspends),
 	TEST(other_icmp_changes_nothing),

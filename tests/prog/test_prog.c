@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 static const struct test *const tables[] = {
-	relay_tests, refuse_tests, learn_tests, answer_tests, poison_tests, lifetime_tests, twin_tests, socket_tests, taken_tests, full_tests, static_tests, shift_tests, sweep_tests,
+	relay_tests, refuse_tests, learn_tests, answer_tests, poison_tests, lifetime_tests, twin_tests,
+	socket_tests, forward_tests, taken_tests, full_tests, static_tests, shift_tests, sweep_tests,
 };
 
 static struct CMUnitTest tests[512];
