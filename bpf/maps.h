@@ -118,17 +118,16 @@ struct {
 	__type(value, struct turn_declined);
 } turn_declined SEC(".maps");
 
-/* The exits, by ifindex: with the program that strips the ChannelData header, with the one that
- * inserts it, and bare for the fused program, which has shifted the packet already. */
-struct turn_exits {
+/* The exits, by ifindex: with turn_shift for the chained stages, and bare for the fused program,
+ * which has shifted the packet already. */
+struct turn_devmap {
 	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
 	__uint(max_entries, TURN_DEVICES);
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(struct bpf_devmap_val));
 };
 
-struct turn_exits turn_strip SEC(".maps");
-struct turn_exits turn_insert SEC(".maps");
-struct turn_exits turn_plain SEC(".maps");
+struct turn_devmap turn_exits SEC(".maps");
+struct turn_devmap turn_plain SEC(".maps");
 
 #endif

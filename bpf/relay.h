@@ -7,8 +7,9 @@
  * both directions and for both ways to install:
  *
  *   chained  Recent kernels refuse programs that resize a packet in the dispatchers that are in
- *            use. The headers are written in place, and a program on the devmap's entry shifts
- *            them as the frame leaves. The channel number travels in the EtherType field.
+ *            use. The headers are written in place, and a program on the devmap's entry
+ *            (turn_shift) moves them as the frame leaves. What it needs to know travels in the
+ *            EtherType field.
  *   fused    The frame is resized here.
  */
 #ifndef TURN_RELAY_H
@@ -18,6 +19,7 @@
 #include "count.h"
 #include "packet.h"
 #include "ports.h"
+#include "shift.h"
 
 /* What a stage makes of a frame, besides the enum turn_reason for which it leaves it alone. */
 enum turn_verdict {
@@ -265,16 +267,11 @@ static __always_inline __u32 turn_emit_chained(struct turn_view *v)
 {
 	struct turn_flow *flow = v->flow;
 	struct turn_headers h;
-	long redirect;
 
-	if (v->key.channel)
-		redirect = bpf_redirect_map(&turn_strip, flow->ifindex, XDP_PASS);
-	else
-		redirect = bpf_redirect_map(&turn_insert, flow->ifindex, XDP_PASS);
-	if (redirect != XDP_REDIRECT)
+	if (bpf_redirect_map(&turn_exits, flow->ifindex, XDP_PASS) != XDP_REDIRECT)
 		return TURN_REASON_NO_DEVICE;
 	turn_prepare(v, &h);
-	h.ethertype = v->key.channel ? packet_be16(ETH_P_IP) : flow->channel;
+	h.ethertype = v->key.channel ? packet_be16(TURN_ETH_STRIP) : flow->channel;
 	turn_relayed(v, &h);
 	turn_write(v->p.eth, flow, &h);
 	return TURN_RELAYED;

@@ -91,30 +91,23 @@ static int add_exit(const struct turnctl_instance *instance, enum turnctl_map ma
 int turnctl_exits_add(const struct turnctl_instance *instance, const struct turn_device *device,
 		     struct turnctl_error *err)
 {
-	struct bpf_object *strip, *insert = NULL;
+	struct bpf_object *shift;
 	int code;
 
-	strip = turnctl_object_load(TURNCTL_STRIP, NULL, NULL, &code, err);
-	if (strip)
-		insert = turnctl_object_load(TURNCTL_INSERT, NULL, NULL, &code, err);
-	if (insert) {
-		code = add_exit(instance, TURNCTL_STRIP_EXITS,
-				turnctl_object_fd(strip, TURNCTL_STRIP), device, err);
-		if (!code)
-			code = add_exit(instance, TURNCTL_INSERT_EXITS,
-					turnctl_object_fd(insert, TURNCTL_INSERT), device, err);
-		if (!code)
-			code = add_exit(instance, TURNCTL_PLAIN_EXITS, 0, device, err);
-	}
-	bpf_object__close(insert);
-	bpf_object__close(strip);
+	shift = turnctl_object_load(TURNCTL_SHIFT, NULL, NULL, &code, err);
+	if (!shift)
+		return code;
+	code = add_exit(instance, TURNCTL_EXITS, turnctl_object_fd(shift, TURNCTL_SHIFT), device,
+			err);
+	if (!code)
+		code = add_exit(instance, TURNCTL_PLAIN_EXITS, 0, device, err);
+	bpf_object__close(shift);
 	return code;
 }
 
 static void remove_exits(const struct turnctl_instance *instance, __u32 ifindex)
 {
-	bpf_map_delete_elem(instance->map[TURNCTL_STRIP_EXITS], &ifindex);
-	bpf_map_delete_elem(instance->map[TURNCTL_INSERT_EXITS], &ifindex);
+	bpf_map_delete_elem(instance->map[TURNCTL_EXITS], &ifindex);
 	bpf_map_delete_elem(instance->map[TURNCTL_PLAIN_EXITS], &ifindex);
 }
 

@@ -21,7 +21,7 @@ int turnctl_device_write(const struct turnctl_instance *instance, __u32 index,
 /* Is any device attached, or half attached? */
 bool turnctl_device_any(const struct turnctl_instance *instance);
 
-/* Makes the device a target of redirects in all three devmaps, with the shifting programs. */
+/* Makes the device a target of redirects in both devmaps, in one with turn_shift. */
 int turnctl_exits_add(const struct turnctl_instance *instance, const struct turn_device *device,
 		      struct turnctl_error *err);
 

@@ -29,8 +29,7 @@ static const char *const map_names[TURNCTL_MAPS] = {
 	[TURNCTL_CONFIG] = "turn_config",
 	[TURNCTL_DEVICES] = "turn_devices",
 	[TURNCTL_STATS] = "turn_stats",
-	[TURNCTL_STRIP_EXITS] = "turn_strip",
-	[TURNCTL_INSERT_EXITS] = "turn_insert",
+	[TURNCTL_EXITS] = "turn_exits",
 	[TURNCTL_PLAIN_EXITS] = "turn_plain",
 };
 

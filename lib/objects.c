@@ -17,9 +17,8 @@
 #include "turn_egress.skel.h"
 #include "turn_fused.skel.h"
 #include "turn_heartbeat.skel.h"
-#include "turn_insert.skel.h"
 #include "turn_rem2cli.skel.h"
-#include "turn_strip.skel.h"
+#include "turn_shift.skel.h"
 #include "turn_stun.skel.h"
 
 static const struct {
@@ -33,8 +32,7 @@ static const struct {
 	[TURNCTL_HEARTBEAT] = { "turn_heartbeat", skel_turn_heartbeat__elf_bytes, true },
 	[TURNCTL_FUSED] = { "turn_fused", skel_turn_fused__elf_bytes, true },
 	[TURNCTL_EGRESS] = { "turn_egress", skel_turn_egress__elf_bytes, false },
-	[TURNCTL_STRIP] = { "turn_strip_exit", skel_turn_strip__elf_bytes, false },
-	[TURNCTL_INSERT] = { "turn_insert_exit", skel_turn_insert__elf_bytes, false },
+	[TURNCTL_SHIFT] = { "turn_shift", skel_turn_shift__elf_bytes, false },
 	[TURNCTL_CONTROL] = { "turn_control", skel_turn_control__elf_bytes, false },
 };
 
