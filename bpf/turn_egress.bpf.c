@@ -58,12 +58,13 @@ static __always_inline void turn_unreachable(struct __sk_buff *skb)
 }
 
 /*
- * Was it sent by a socket of this host? What is bridged or forwarded through carries none, and
- * must not be able to speak for the server.
+ * Was it sent by a socket of this host, in this network namespace? What is bridged or forwarded
+ * through must not be able to speak for the server. It has come in by some device, and has no
+ * socket, unless a container's, which a veth pair leaves on it.
  */
 static __always_inline int is_ours(struct __sk_buff *skb)
 {
-	return bpf_get_socket_cookie(skb) != 0;
+	return !skb->ingress_ifindex && bpf_get_socket_cookie(skb);
 }
 
 /*

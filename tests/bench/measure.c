@@ -136,12 +136,12 @@ static struct row {
 	[CHAIN_PEER] = { .name = "turn_cli2rem", .program = BENCH_CLI2REM,
 			 .verdict = XDP_REDIRECT, .packets = WORD(to_peer_packets),
 			 .bytes = WORD(to_peer_bytes) },
-	[CHAIN_STRIP] = { .name = "turn_strip_exit", .program = BENCH_STRIP, .after = CHAIN_PEER,
+	[CHAIN_STRIP] = { .name = "turn_shift, strip", .program = BENCH_SHIFT, .after = CHAIN_PEER,
 			  .verdict = XDP_PASS, .grows = -4 },
 	[CHAIN_CLIENT] = { .name = "turn_rem2cli", .program = BENCH_REM2CLI,
 			   .kind = BENCH_PEERDATA, .verdict = XDP_REDIRECT,
 			   .packets = WORD(to_client_packets), .bytes = WORD(to_client_bytes) },
-	[CHAIN_INSERT] = { .name = "turn_insert_exit", .program = BENCH_INSERT,
+	[CHAIN_INSERT] = { .name = "turn_shift, insert", .program = BENCH_SHIFT,
 			   .after = CHAIN_CLIENT, .verdict = XDP_PASS, .grows = 4 },
 };
 
@@ -150,8 +150,8 @@ static const struct sum {
 	const char *name;
 	enum row_id parts[2], bare;
 } sums[] = {
-	{ "turn_cli2rem + turn_strip_exit", { CHAIN_PEER, CHAIN_STRIP }, BARE_PEER },
-	{ "turn_rem2cli + turn_insert_exit", { CHAIN_CLIENT, CHAIN_INSERT }, BARE_CLIENT },
+	{ "turn_cli2rem + turn_shift", { CHAIN_PEER, CHAIN_STRIP }, BARE_PEER },
+	{ "turn_rem2cli + turn_shift", { CHAIN_CLIENT, CHAIN_INSERT }, BARE_CLIENT },
 };
 
 #define SUMS (sizeof(sums) / sizeof(sums[0]))

@@ -32,8 +32,7 @@ static const struct {
 	[BENCH_FUSED] = { "turn_fused", NULL, TURNCTL_FUSED },
 	[BENCH_CLI2REM] = { "turn_cli2rem", NULL, TURNCTL_CLI2REM },
 	[BENCH_REM2CLI] = { "turn_rem2cli", NULL, TURNCTL_REM2CLI },
-	[BENCH_STRIP] = { "turn_strip_exit", NULL, TURNCTL_STRIP },
-	[BENCH_INSERT] = { "turn_insert_exit", NULL, TURNCTL_INSERT },
+	[BENCH_SHIFT] = { "turn_shift", NULL, TURNCTL_SHIFT },
 };
 
 void bench_die(const char *fmt, ...)
@@ -139,7 +138,7 @@ static void put_ports(const struct bench_subject *subject, __u32 channels)
 
 static void fill_turn(const struct bench_subject *subject, __u32 channels, bool due)
 {
-	static const char *const exits[] = { "turn_strip", "turn_insert", "turn_plain" };
+	static const char *const exits[] = { "turn_exits", "turn_plain" };
 	struct turn_config config = { .hz = 250, .heartbeat = 5 * 250 };
 	struct turn_slot slot = { .epoch = 1, .used = 1 };
 	struct bpf_devmap_val exit = { .ifindex = LO };
@@ -231,7 +230,7 @@ void bench_load(struct bench_subject *subject, enum bench_program program, const
 	else
 		subject->object =
 			turnctl_object_open(programs[program].turn, NULL,
-					    program >= BENCH_STRIP ? NULL : &self, NULL, &err);
+					    program == BENCH_SHIFT ? NULL : &self, NULL, &err);
 	if (!subject->object)
 		bench_die("%s", err.text);
 	size(subject->object, "turn_flows", FLOWS);
@@ -239,7 +238,7 @@ void bench_load(struct bench_subject *subject, enum bench_program program, const
 	size(subject->object, "bench_flows", FLOWS);
 	loaded = bpf_object__find_program_by_name(subject->object, name);
 	/* what runs at the exit of a devmap is neither tail-called nor test-run as such */
-	if (program >= BENCH_STRIP)
+	if (program == BENCH_SHIFT)
 		bpf_program__set_expected_attach_type(loaded, BPF_XDP);
 	code = bpf_object__load(subject->object);
 	if (code)

@@ -17,8 +17,7 @@ enum bench_program {
 	BENCH_FUSED,
 	BENCH_CLI2REM,
 	BENCH_REM2CLI,
-	BENCH_STRIP,
-	BENCH_INSERT,
+	BENCH_SHIFT,
 };
 
 /* A loaded program. */

@@ -87,7 +87,7 @@ static void share_maps(struct bpf_object *object, struct bpf_object *with)
 static struct bpf_object *open_program(enum turnctl_program which, enum turn_role role)
 {
 	struct turn_self self = { .device = TEST_DEVICE, .role = role };
-	bool exit_program = which == TURNCTL_STRIP || which == TURNCTL_INSERT;
+	bool exit_program = which == TURNCTL_SHIFT;
 	struct turnctl_error err = {};
 	struct bpf_object *object;
 
@@ -160,11 +160,10 @@ void fixture_open(struct fixture *f, unsigned int channels, unsigned int allocat
 		share_maps(f->object[i], shared);
 		f->program[i] = load_program(f->object[i], i);
 	}
-	f->strip = load_plain(&f->object[TURNCTL_PROGRAMS], TURNCTL_STRIP);
-	f->insert = load_plain(&f->object[TURNCTL_PROGRAMS + 1], TURNCTL_INSERT);
-	f->object[TURNCTL_PROGRAMS + 2] = open_program(TURNCTL_FUSED, TURN_ROLE_RELAY);
-	share_maps(f->object[TURNCTL_PROGRAMS + 2], shared);
-	f->fused_relay = load_program(f->object[TURNCTL_PROGRAMS + 2], TURNCTL_FUSED);
+	f->shift = load_plain(&f->object[TURNCTL_PROGRAMS], TURNCTL_SHIFT);
+	f->object[TURNCTL_PROGRAMS + 1] = open_program(TURNCTL_FUSED, TURN_ROLE_RELAY);
+	share_maps(f->object[TURNCTL_PROGRAMS + 1], shared);
+	f->fused_relay = load_program(f->object[TURNCTL_PROGRAMS + 1], TURNCTL_FUSED);
 	f->sender = packet_socket(f->ifindex);
 }
 
@@ -225,10 +224,8 @@ void set_exit(struct fixture *f, const char *map, unsigned int ifindex, bool the
 		bpf_map_delete_elem(map_of(f, map), &ifindex);
 		return;
 	}
-	if (!strcmp(map, "turn_strip"))
-		exit.bpf_prog.fd = f->program[TURNCTL_STRIP];
-	if (!strcmp(map, "turn_insert"))
-		exit.bpf_prog.fd = f->program[TURNCTL_INSERT];
+	if (!strcmp(map, "turn_exits"))
+		exit.bpf_prog.fd = f->program[TURNCTL_SHIFT];
 	if (bpf_map_update_elem(map_of(f, map), &ifindex, &exit, BPF_ANY))
 		die(map);
 }
@@ -244,7 +241,7 @@ static __u32 ticks_a_second(void)
 static void reset(struct fixture *f)
 {
 	struct turn_control serve = { .operation = TURN_SERVE, .key[0].dport = SERVER.port };
-	static const char *const exits[] = { "turn_strip", "turn_insert", "turn_plain" };
+	static const char *const exits[] = { "turn_exits", "turn_plain" };
 	static const char *const hashes[] = { "turn_allocs", "turn_flows", "turn_perms",
 					      "turn_pendings" };
 	struct bpf_map_info slots = {};
@@ -351,9 +348,7 @@ int receive(struct fixture *f, const struct frame *in, struct frame *out)
 		return verdict;
 	assert_int_equal(verdict, XDP_REDIRECT); /* it never drops by decision */
 	if (!f->fused) {
-		bool ip = get16(left.data + AT_ETHERTYPE) == ETH_P_IP;
-
-		assert_int_equal(run_program(ip ? f->strip : f->insert, &left, &exit), XDP_PASS);
+		assert_int_equal(run_program(f->shift, &left, &exit), XDP_PASS);
 		left = exit;
 	}
 	if (out)

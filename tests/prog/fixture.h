@@ -30,9 +30,9 @@ struct fixture {
 	int sender;     /* packet socket: stands for the server's relay socket */
 	unsigned int ifindex; /* "wire0", which has SERVER's address */
 	struct turn_config config;
-	struct bpf_object *object[TURNCTL_PROGRAMS + 3];
+	struct bpf_object *object[TURNCTL_PROGRAMS + 2];
 	int program[TURNCTL_PROGRAMS];
-	int strip, insert; /* those two as plain XDP, which can be test-run */
+	int shift; /* turn_shift as plain XDP, which can be test-run */
 	int fused_relay;   /* the fused program of a relay device; all others are a client device's */
 };
 

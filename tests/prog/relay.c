@@ -185,9 +185,9 @@ static void leaves_by_the_flows_device(void **state)
 	flow.ifindex = 1;
 	flow_write(f, to_peer_key(0x4000), &flow);
 	assert_int_equal(client_data(f, 0x4000, "data"), XDP_PASS);
-	set_exit(f, f->fused ? "turn_plain" : "turn_strip", 1, true);
+	set_exit(f, f->fused ? "turn_plain" : "turn_exits", 1, true);
 	assert_int_equal(client_data(f, 0x4000, "data"), XDP_REDIRECT);
-	set_exit(f, f->fused ? "turn_plain" : "turn_strip", 1, false);
+	set_exit(f, f->fused ? "turn_plain" : "turn_exits", 1, false);
 }
 
 /* On a relay device nothing comes from clients: their packets there are somebody else's. */

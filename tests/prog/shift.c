@@ -60,7 +60,7 @@ static struct way open_way(void)
 
 static void close_way(struct fixture *f, struct way *way)
 {
-	static const char *const exits[] = { "turn_strip", "turn_insert", "turn_plain" };
+	static const char *const exits[] = { "turn_exits", "turn_plain" };
 	size_t i;
 
 	for (i = 0; i < COUNT(exits); i++)
@@ -103,8 +103,7 @@ static void go_all_the_way(struct fixture *f, int program, __u32 mode, bool to_p
 	struct frame in, out;
 	size_t i, n = 0;
 
-	set_exit(f, "turn_strip", way.out, true);
-	set_exit(f, "turn_insert", way.out, true);
+	set_exit(f, "turn_exits", way.out, true);
 	set_exit(f, "turn_plain", way.out, true);
 	assert_int_equal(bpf_xdp_attach(way.in, program, mode, NULL), 0);
 	drain(&way);
@@ -167,16 +166,36 @@ static void the_fused_program_goes_all_the_way_generic(void **state)
 	go_all_the_way(f, f->program[TURNCTL_FUSED], XDP_FLAGS_SKB_MODE, true, true);
 }
 
-/* An exit program is handed nothing it can shift: it says so, it does not send it on. */
-static void exits_abort_what_they_cannot_shift(void **state)
+/* A frame of ours that cannot be shifted: it says so, it does not send it on. */
+static void the_exit_aborts_what_it_cannot_shift(void **state)
 {
+	static const __u8 mark[] = { 0x00, 0x01, 0x45 };
 	struct fixture *f = *state;
 	struct frame in = { .len = 45 }, out;
 
 	memcpy(in.data, device_mac, 6);
-	assert_int_equal(run_program(f->strip, &in, &out), XDP_ABORTED);
-	in.len = 41;
-	assert_int_equal(run_program(f->insert, &in, &out), XDP_ABORTED);
+	memcpy(in.data + 12, mark, sizeof(mark));
+	assert_int_equal(run_program(f->shift, &in, &out), XDP_ABORTED);
+}
+
+/* The kernel runs it on whatever shares a bulk with a frame of ours. */
+static void the_exit_leaves_others_frames_alone(void **state)
+{
+	/* IPv4, IPv6, ARP, a VLAN tag, 802.3 with a length, and our marks before no IPv4 header */
+	static const __u8 others[][3] = { { 0x08, 0x00, 0x45 }, { 0x86, 0xdd, 0x60 },
+					  { 0x08, 0x06, 0x00 }, { 0x81, 0x00, 0x00 },
+					  { 0x00, 0x26, 0x42 }, { 0x00, 0x01, 0x42 },
+					  { 0x40, 0x00, 0x46 }, { 0x60, 0x03, 0x00 } };
+	struct fixture *f = *state;
+	struct frame in = { .len = 60 }, out;
+	size_t i;
+
+	memcpy(in.data, device_mac, 6);
+	for (i = 0; i < COUNT(others); i++) {
+		memcpy(in.data + 12, others[i], 3);
+		assert_int_equal(run_program(f->shift, &in, &out), XDP_PASS);
+		expect_frame(&out, in.data, in.len, "another's frame");
+	}
 }
 
 const struct test shift_tests[] = {
@@ -186,6 +205,7 @@ const struct test shift_tests[] = {
 	TEST_ONCE(inserts_on_the_way_out_generic),
 	TEST_ONCE(the_fused_program_goes_all_the_way),
 	TEST_ONCE(the_fused_program_goes_all_the_way_generic),
-	TEST_ONCE(exits_abort_what_they_cannot_shift),
+	TEST_ONCE(the_exit_aborts_what_it_cannot_shift),
+	TEST_ONCE(the_exit_leaves_others_frames_alone),
 	{},
 };

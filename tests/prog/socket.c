@@ -144,6 +144,22 @@ static void a_twin_from_another_socket_ends_the_allocation(void **state)
 	expect_counted(f, &before, PASSED(ENDED) = 2);
 }
 
+/* Whereas a new allocation has a new socket. */
+static void a_new_allocation_may_have_another_socket(void **state)
+{
+	struct sockaddr_ll address = { .sll_family = AF_PACKET };
+	struct fixture *f = *state;
+	int old = f->sender;
+
+	relaying(f);
+	f->sender = socket(AF_PACKET, SOCK_RAW, 0);
+	address.sll_ifindex = f->ifindex;
+	assert_int_equal(bind(f->sender, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(old);
+	relaying(f);
+	expect_relaying(f);
+}
+
 /* Public address told, nothing configured, and the relay's socket is at the listener's. */
 static void finds_the_relay_behind_nat_by_its_socket(void **state)
 {
@@ -280,6 +296,7 @@ const struct test socket_tests[] = {
 	TEST(a_wildcard_socket_is_not_the_relays),
 	TEST(a_wildcard_socket_does_not_stand_in_for_the_relays),
 	TEST(a_twin_from_another_socket_ends_the_allocation),
+	TEST(a_new_allocation_may_have_another_socket),
 	TEST_ONCE(finds_the_relay_behind_nat_by_its_socket),
 	TEST(port_unreachable_suspends),
 	TEST(other_icmp_changes_nothing),

@@ -161,7 +161,7 @@ static void a_static_channel_without_exit_passes(void **state)
 	struct turn_stats before;
 
 	assert_int_equal(add_channel(f), 0);
-	set_exit(f, "turn_strip", f->ifindex, false);
+	set_exit(f, "turn_exits", f->ifindex, false);
 	set_exit(f, "turn_plain", f->ifindex, false);
 	before = counters(f);
 	assert_int_equal(client_data(f, NUMBER, "data"), XDP_PASS);
