@@ -41,7 +41,7 @@ static void two_peers_under_one_transaction(void **state)
 	struct message a, b;
 
 	binds(&a, NUMBER, PEER);
-	binds(&b, NUMBER, PEER2);
+	binds(&b, NUMBER, (struct endpoint){ PEER2.ip, PEER.port });
 	expect_poisoned(*state, &a, &b, "two peers");
 }
 
@@ -79,6 +79,26 @@ static void two_methods_in_the_other_order(void **state)
 	binds(&a, NUMBER, PEER);
 	ask_permission(&b, TRANSACTION, PEER);
 	expect_poisoned(*state, &b, &a, "permission, then bind");
+}
+
+/* A Refresh that names a peer, for no reason, says what a CreatePermission says. */
+static void two_methods_that_look_alike(void **state)
+{
+	struct fixture *f = *state;
+	struct turn_stats before;
+	struct message m;
+
+	allocate(f, 600);
+	stun_begin(&m, REFRESH, TRANSACTION);
+	stun_add_address(&m, A_PEER, PEER);
+	asks(f, &m);
+	stun_begin(&m, CREATE_PERMISSION, TRANSACTION);
+	stun_add_address(&m, A_PEER, PEER);
+	asks(f, &m);
+	before = counters(f);
+	say_refreshed(&m, TRANSACTION, 0);
+	answers(f, &m);
+	expect_counted(f, &before, EVENT(UNMATCHED) = 1);
 }
 
 /* A message of which we read nothing may be what the server grants. */
@@ -301,6 +321,7 @@ const struct test poison_tests[] = {
 	TEST(two_channels_under_one_transaction),
 	TEST(two_methods_under_one_transaction),
 	TEST(two_methods_in_the_other_order),
+	TEST(two_methods_that_look_alike),
 	TEST(an_irregular_request_poisons),
 	TEST(an_irregular_request_poisons_what_follows),
 	TEST(an_ipv6_bind_poisons),

@@ -4,6 +4,7 @@
 #include "tests.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -65,6 +66,31 @@ static void expired_channels_are_swept(void **state)
 	assert_int_equal(map_count(f, "turn_allocs"), 1);
 	assert_int_equal(port_users(f, RELAY.port), 0);
 	assert_int_equal(port_users(f, SERVER.port), 1);
+}
+
+/* The sweep that takes one channel does not take another that has only just ended. */
+static bool first_is_gone(struct fixture *f)
+{
+	struct turn_flow flow;
+
+	return !flow_find(f, to_peer_key(numbers[0]), &flow);
+}
+
+static void each_channel_has_its_own_second(void **state)
+{
+	struct fixture *f = *state;
+	struct turn_flow second;
+
+	f->config.channel_lifetime = 1;
+	write_config(f);
+	allocate(f, 600);
+	bind_channel(f, numbers[0], peers[0]);
+	usleep(600000);
+	bind_channel(f, numbers[1], peers[1]);
+	wait_for(f, 4, first_is_gone);
+	second = flow_of(f, to_peer_key(numbers[1]));
+	assert_true(now(f) >= second.expires);
+	wait_for(f, 4, no_flows);
 }
 
 /* A channel that was renewed stays, and so does the permission that it shares. */
@@ -163,6 +189,7 @@ static void static_channels_are_not_swept(void **state)
 
 const struct test sweep_tests[] = {
 	TEST_ONCE(expired_channels_are_swept),
+	TEST_ONCE(each_channel_has_its_own_second),
 	TEST_ONCE(renewed_channels_are_not_swept),
 	TEST_ONCE(expired_allocations_are_swept),
 	TEST_ONCE(released_allocations_are_swept),

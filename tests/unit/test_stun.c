@@ -309,6 +309,28 @@ static void an_attribute_twice_is_irregular(void **state)
 	}
 }
 
+static void reads_every_error_code(void **state)
+{
+	struct stun_message m;
+	struct message message;
+	int code;
+
+	(void)state;
+	for (code = 300; code < 700; code++) {
+		uint8_t value[4] = { 0, 0, code / 100, code % 100 };
+
+		begin(&message, STUN_REFRESH | STUN_ERROR);
+		add(&message, STUN_ERROR_CODE, value, 4);
+		assert_int_equal(parse(message.data, message.len, &m), STUN_OK);
+		assert_int_equal(m.error, code);
+		value[2] |= 0xf8; /* reserved bits (RFC 8489 section 14.8) */
+		begin(&message, STUN_REFRESH | STUN_ERROR);
+		add(&message, STUN_ERROR_CODE, value, 4);
+		assert_int_equal(parse(message.data, message.len, &m), STUN_OK);
+		assert_int_equal(m.error, code);
+	}
+}
+
 /* One relayed address of each family is what a dual allocation has. */
 static void one_relayed_address_of_each_family(void **state)
 {
@@ -523,6 +545,7 @@ const struct CMUnitTest stun_tests[] = {
 	cmocka_unit_test(longer_than_we_read_is_too_long),
 	cmocka_unit_test(too_many_attributes_are_too_long),
 	cmocka_unit_test(reads_every_attribute),
+	cmocka_unit_test(reads_every_error_code),
 	cmocka_unit_test(an_attribute_twice_is_irregular),
 	cmocka_unit_test(one_relayed_address_of_each_family),
 	cmocka_unit_test(nothing_comes_behind_message_integrity),
