@@ -349,7 +349,7 @@ struct turn_stats {
  */
 enum turn_operation {
 	TURN_NOW = 1,      /* fills @now */
-	TURN_ADD_STATIC,   /* adds both directions: EEXIST, ENOSPC */
+	TURN_ADD_STATIC,   /* adds both directions: EEXIST, E2BIG (full) */
 	TURN_DELETE,       /* @key[0]: removes a static channel, withdraws a learned one: ENOENT */
 	TURN_SERVE,        /* counts @key[0].dport in as a listener's port */
 	TURN_UNSERVE,      /* ... and out */
