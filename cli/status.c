@@ -148,14 +148,17 @@ static void add_tables(struct json_object *document, const struct turnctl_instan
 		       const struct turn_config *config, struct json_object *problems)
 {
 	struct values_clock clock = { .hz = config->hz };
+	struct turnctl_allocation *allocated;
 	struct turnctl_channel *list;
 	struct turnctl_error err;
 	size_t count, active = 0, offloaded = 0, unproven = 0, allocations = 0, i;
 	double interval = (double)config->heartbeat / config->hz;
 
 	clock.now = turnctl_now(instance, &err);
-	if (turnctl_tables_count(instance, &count, &allocations, &err) ||
-	    turnctl_channels_read(instance, &list, &count, &err))
+	if (turnctl_allocations_read(instance, clock.now, &allocated, &allocations, &err))
+		return;
+	free(allocated);
+	if (turnctl_channels_read(instance, &list, &count, &err))
 		return;
 	for (i = 0; i < count; i++) {
 		const struct turn_flow *up = &list[i].to_peer, *down = &list[i].to_client;

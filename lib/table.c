@@ -171,26 +171,3 @@ int turnctl_allocations_read(const struct turnctl_instance *instance, __u64 now,
 	qsort(*list, *count, sizeof(**list), compare_keys);
 	return 0;
 }
-
-int turnctl_tables_count(const struct turnctl_instance *instance, size_t *channels,
-			 size_t *allocations, struct turnctl_error *err)
-{
-	struct dump dump;
-	size_t i;
-	int code;
-
-	code = dump_map(instance->map[TURNCTL_FLOWS], sizeof(struct turn_key4),
-			sizeof(struct turn_flow), &dump, err);
-	if (code)
-		return code;
-	for (*channels = i = 0; i < dump.count; i++)
-		*channels += ((struct turn_key4 *)dump.keys)[i].channel != 0;
-	dump_free(&dump);
-	code = dump_map(instance->map[TURNCTL_ALLOCS], sizeof(struct turn_key4),
-			sizeof(struct turn_alloc), &dump, err);
-	if (code)
-		return code;
-	*allocations = dump.count;
-	dump_free(&dump);
-	return 0;
-}

@@ -36,10 +36,6 @@ int turnctl_allocations_read(const struct turnctl_instance *instance, __u64 now,
 			     struct turnctl_allocation **list, size_t *count,
 			     struct turnctl_error *err);
 
-/* How many entries the two tables hold, without copying them out. */
-int turnctl_tables_count(const struct turnctl_instance *instance, size_t *channels,
-			 size_t *allocations, struct turnctl_error *err);
-
 /* The key of the peer's packets, from the flow of the client's. */
 void turnctl_peer_key(const struct turn_flow *to_peer, struct turn_key4 *key);
 
