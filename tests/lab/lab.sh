@@ -15,6 +15,8 @@
 #   lab_peer            starts the echoing peer (turnutils_peer)
 #   lab_wait S CMD…     until CMD succeeds, at most S seconds
 #   lab_down            ends the processes and removes the namespaces
+#   lab_bpffs           mounts a BPF file system where there is none (Debian's systemd mounts it, a container's
+#                       init may not); lab_bpffs_end, called by lab_down too, unmounts what this shell mounted
 #   LAB_AT_EXIT+=("…")  commands for lab_down to run first, while the namespaces still exist
 
 LAB_PORT=3478 LAB_PEER_PORT=3480
@@ -22,7 +24,7 @@ LAB_USER=demo LAB_PASSWORD=demo LAB_REALM=lab.test
 LAB_RELAY_PORTS=(50000 50999)
 LAB_ID="lab$$"
 LAB_PIDS=() LAB_NODES=() LAB_AT_EXIT=()
-LAB_TMP='' LAB_PID='' LAB_COTURN_PID=''
+LAB_TMP='' LAB_PID='' LAB_COTURN_PID='' LAB_BPFFS=''
 
 lab_die() { echo "lab: $*" >&2; exit 1; }
 
@@ -139,11 +141,23 @@ lab_layout_router() {
 	LAB_DEVICES=(srv0)
 }
 
+lab_bpffs() {
+	[[ $(stat -f -c %T /sys/fs/bpf) != bpf_fs ]] || return 0
+	mount -t bpf bpf /sys/fs/bpf || lab_die "cannot mount a BPF file system at /sys/fs/bpf"
+	LAB_BPFFS=1
+}
+
+lab_bpffs_end() {
+	[[ -z $LAB_BPFFS ]] || umount /sys/fs/bpf || true
+	LAB_BPFFS=''
+}
+
 lab_up() {
 	((EUID == 0)) || lab_die "must run as root"
 	trap lab_down EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
+	lab_bpffs
 	LAB_TMP=$(mktemp -d "${TMPDIR:-/tmp}/$LAB_ID.XXXXXX")
 	lab_node client server peer
 	case $1 in
@@ -158,6 +172,7 @@ lab_down() {
 	lab_kill "${LAB_PIDS[@]}"
 	for node in "${LAB_NODES[@]}"; do ip netns del "$LAB_ID-$node" || true; done
 	[[ -z $LAB_TMP ]] || rm -rf "$LAB_TMP"
+	lab_bpffs_end
 	LAB_NODES=() LAB_AT_EXIT=() LAB_TMP=''
 }
 
