@@ -9,7 +9,7 @@
 
 #include "channel.h"
 #include "cli.h"
-#include "netlink.h"
+#include "link.h"
 #include "output.h"
 #include "statics.h"
 #include "table.h"

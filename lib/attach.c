@@ -10,8 +10,8 @@
 
 #include "control.h"
 #include "egress.h"
+#include "link.h"
 #include "names.h"
-#include "netlink.h"
 #include "objects.h"
 #include "probe.h"
 

@@ -8,7 +8,7 @@
 #include "abi.h"
 #include "chain.h"
 #include "instance.h"
-#include "netlink.h"
+#include "link.h"
 
 /* ---- the notes of what was done to a device (turn_devices), and its exits ------------------------- */
 

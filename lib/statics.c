@@ -12,7 +12,10 @@
 #include "channel.h"
 #include "control.h"
 #include "device.h"
-#include "netlink.h"
+#include "ip.h"
+#include "link.h"
+#include "neighbour.h"
+#include "route.h"
 #include "sysctl.h"
 #include "table.h"
 

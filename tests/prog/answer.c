@@ -1,36 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The server's answers: what they change, and all that they do not. */
+#include "relaying.h"
 #include "tests.h"
 
 #include <string.h>
 
 #include <bpf/bpf.h>
-
-#define NUMBER 0x4000
-
-/* A relaying channel. Until the end of the test, the server's frames come from one socket. */
-static void relaying(struct fixture *f)
-{
-	f->live = true;
-	allocate(f, 600);
-	bind_channel(f, NUMBER, PEER);
-	prove(f, NUMBER, PEER);
-}
-
-static void expect_relaying(struct fixture *f)
-{
-	assert_int_equal(client_data(f, NUMBER, "data"), XDP_REDIRECT);
-	assert_int_equal(peer_data(f, PEER, "data"), XDP_REDIRECT);
-}
-
-static void expect_ended(struct fixture *f)
-{
-	struct turn_stats before = counters(f);
-
-	assert_int_equal(client_data(f, NUMBER, "data"), XDP_PASS);
-	assert_int_equal(peer_data(f, PEER, "data"), XDP_PASS);
-	expect_counted(f, &before, PASSED(ENDED) = 2);
-}
 
 static void refresh_0_stops_at_once(void **state)
 {

@@ -31,6 +31,7 @@ struct endpoint {
 #define RELAY ((struct endpoint){ IP(198, 51, 100, 1), BE16(50000) })
 #define PEER ((struct endpoint){ IP(203, 0, 113, 5), BE16(6000) })
 #define PEER2 ((struct endpoint){ IP(203, 0, 113, 6), BE16(6001) })
+#define NUMBER 0x4000 /* of the channel from CLIENT to PEER */
 
 extern const __u8 device_mac[6]; /* the device under test; turn_self.mac */
 extern const __u8 remote_mac[6]; /* where its frames come from */

@@ -7,79 +7,122 @@
 
 #include <string.h>
 
-#define NUMBER 0x4000
 #define TRANSACTION 77
 
-/* Two messages under one transaction; the server says success; nothing is learned from either. */
-static void expect_poisoned(struct fixture *f, const struct message *first,
-			    const struct message *second, const char *name)
+/* A ChannelBind for NUMBER, as far as the channel's number. */
+static void begin_bind(struct message *m, unsigned int transaction)
 {
-	struct message m;
+	stun_begin(m, CHANNEL_BIND, transaction);
+	stun_add32(m, A_CHANNEL, NUMBER << 16);
+}
+
+static void bind_peer(struct message *m)
+{
+	ask_bind(m, TRANSACTION, NUMBER, PEER);
+}
+
+static void bind_other_address(struct message *m)
+{
+	ask_bind(m, TRANSACTION, NUMBER, (struct endpoint){ PEER2.ip, PEER.port });
+}
+
+static void bind_other_port(struct message *m)
+{
+	ask_bind(m, TRANSACTION, NUMBER, (struct endpoint){ PEER.ip, PEER2.port });
+}
+
+static void bind_other_channel(struct message *m)
+{
+	ask_bind(m, TRANSACTION, NUMBER + 1, PEER);
+}
+
+static void refresh(struct message *m)
+{
+	ask_refresh(m, TRANSACTION, 600);
+}
+
+static void permission(struct message *m)
+{
+	ask_permission(m, TRANSACTION, PEER);
+}
+
+/* A message of which we read nothing may be what the server grants. */
+static void irregular_behind_integrity(struct message *m)
+{
+	bind_peer(m);
+	stun_add_address(m, A_PEER, PEER2); /* coturn honours it */
+}
+
+static void irregular_two_peers(struct message *m)
+{
+	begin_bind(m, TRANSACTION);
+	stun_add_address(m, A_PEER, PEER);
+	stun_add_address(m, A_PEER, PEER2); /* coturn takes the last */
+	stun_sign(m);
+}
+
+/* Regular, but not for us: the server may grant it all the same. */
+static void bind_ipv6(struct message *m)
+{
+	begin_bind(m, TRANSACTION);
+	stun_add_address6(m, A_PEER);
+	stun_sign(m);
+}
+
+static void too_long(struct message *m)
+{
+	static const __u8 filler[1100];
+
+	begin_bind(m, TRANSACTION);
+	stun_add(m, A_SOFTWARE, filler, sizeof(filler));
+	stun_add_address(m, A_PEER, PEER2);
+}
+
+/* The first request, then the second; the server says success; nothing is learned from either. */
+static void expect_poisoned(struct fixture *f, void (*first)(struct message *m),
+			    void (*second)(struct message *m), const char *name)
+{
+	struct message a, b, m;
 
 	case_name = name;
+	first(&a);
+	second(&b);
 	allocate(f, 600);
-	asks(f, first);
-	asks(f, second);
+	asks(f, &a);
+	asks(f, &b);
 	say_success(&m, CHANNEL_BIND, TRANSACTION);
 	answers(f, &m);
 	if (map_count(f, "turn_flows"))
 		fail_msg("%s: a channel was learned", name);
 	/* neither now nor when one is sent again */
-	asks(f, first);
+	asks(f, &a);
 	answers(f, &m);
 	if (map_count(f, "turn_flows"))
 		fail_msg("%s: a channel was learned from the retransmission", name);
 }
 
-static void binds(struct message *m, __u16 number, struct endpoint peer)
-{
-	ask_bind(m, TRANSACTION, number, peer);
-}
+/* A test each: its name, the first request, the second. */
+#define PAIRS(PAIR)                                                                                \
+	PAIR(two_peers_under_one_transaction, bind_peer, bind_other_address)                       \
+	PAIR(two_ports_under_one_transaction, bind_peer, bind_other_port)                          \
+	PAIR(two_channels_under_one_transaction, bind_peer, bind_other_channel)                    \
+	PAIR(two_methods_under_one_transaction, bind_peer, refresh)                                \
+	PAIR(two_methods_in_the_other_order, permission, bind_peer)                                \
+	PAIR(an_irregular_request_poisons, bind_peer, irregular_behind_integrity)                  \
+	PAIR(an_irregular_request_poisons_what_follows, irregular_two_peers, bind_peer)            \
+	PAIR(an_ipv6_bind_poisons, bind_peer, bind_ipv6)                                           \
+	PAIR(an_ipv6_bind_poisons_what_follows, bind_ipv6, bind_peer)                              \
+	PAIR(a_request_that_is_too_long_poisons, bind_peer, too_long)                              \
+	PAIR(a_request_that_is_too_long_poisons_what_follows, too_long, bind_peer)
 
-static void two_peers_under_one_transaction(void **state)
-{
-	struct message a, b;
+#define FUNCTION(name, first, second)                                                              \
+	static void name(void **state)                                                             \
+	{                                                                                          \
+		expect_poisoned(*state, first, second, #name);                                     \
+	}
+#define ENTRY(name, first, second) TEST(name),
 
-	binds(&a, NUMBER, PEER);
-	binds(&b, NUMBER, (struct endpoint){ PEER2.ip, PEER.port });
-	expect_poisoned(*state, &a, &b, "two peers");
-}
-
-static void two_ports_under_one_transaction(void **state)
-{
-	struct message a, b;
-
-	binds(&a, NUMBER, PEER);
-	binds(&b, NUMBER, (struct endpoint){ PEER.ip, PEER2.port });
-	expect_poisoned(*state, &a, &b, "two ports");
-}
-
-static void two_channels_under_one_transaction(void **state)
-{
-	struct message a, b;
-
-	binds(&a, NUMBER, PEER);
-	binds(&b, NUMBER + 1, PEER);
-	expect_poisoned(*state, &a, &b, "two channels");
-}
-
-static void two_methods_under_one_transaction(void **state)
-{
-	struct message a, b;
-
-	binds(&a, NUMBER, PEER);
-	ask_refresh(&b, TRANSACTION, 600);
-	expect_poisoned(*state, &a, &b, "bind, then refresh");
-}
-
-static void two_methods_in_the_other_order(void **state)
-{
-	struct message a, b;
-
-	binds(&a, NUMBER, PEER);
-	ask_permission(&b, TRANSACTION, PEER);
-	expect_poisoned(*state, &b, &a, "permission, then bind");
-}
+PAIRS(FUNCTION)
 
 /* A Refresh that names a peer, for no reason, says what a CreatePermission says. */
 static void two_methods_that_look_alike(void **state)
@@ -101,81 +144,6 @@ static void two_methods_that_look_alike(void **state)
 	expect_counted(f, &before, EVENT(UNMATCHED) = 1);
 }
 
-/* A message of which we read nothing may be what the server grants. */
-static void an_irregular_request_poisons(void **state)
-{
-	struct message a, b;
-
-	binds(&a, NUMBER, PEER);
-	binds(&b, NUMBER, PEER);
-	stun_add_address(&b, A_PEER, PEER2); /* behind MESSAGE-INTEGRITY: coturn honours it */
-	expect_poisoned(*state, &a, &b, "regular, then irregular");
-}
-
-static void an_irregular_request_poisons_what_follows(void **state)
-{
-	struct message a, b;
-
-	binds(&a, NUMBER, PEER);
-	stun_begin(&b, CHANNEL_BIND, TRANSACTION);
-	stun_add32(&b, A_CHANNEL, NUMBER << 16);
-	stun_add_address(&b, A_PEER, PEER);
-	stun_add_address(&b, A_PEER, PEER2); /* coturn takes the last */
-	stun_sign(&b);
-	expect_poisoned(*state, &b, &a, "irregular, then regular");
-}
-
-/* Regular, but not for us: the server may grant it all the same. */
-static void an_ipv6_bind_poisons(void **state)
-{
-	struct message a, b;
-
-	binds(&a, NUMBER, PEER);
-	stun_begin(&b, CHANNEL_BIND, TRANSACTION);
-	stun_add32(&b, A_CHANNEL, NUMBER << 16);
-	stun_add_address6(&b, A_PEER);
-	stun_sign(&b);
-	expect_poisoned(*state, &a, &b, "IPv4, then IPv6");
-}
-
-static void an_ipv6_bind_poisons_what_follows(void **state)
-{
-	struct message a, b;
-
-	binds(&a, NUMBER, PEER);
-	stun_begin(&b, CHANNEL_BIND, TRANSACTION);
-	stun_add32(&b, A_CHANNEL, NUMBER << 16);
-	stun_add_address6(&b, A_PEER);
-	stun_sign(&b);
-	expect_poisoned(*state, &b, &a, "IPv6, then IPv4");
-}
-
-static void a_request_that_is_too_long_poisons(void **state)
-{
-	static const __u8 filler[1100];
-	struct message a, b;
-
-	binds(&a, NUMBER, PEER);
-	stun_begin(&b, CHANNEL_BIND, TRANSACTION);
-	stun_add32(&b, A_CHANNEL, NUMBER << 16);
-	stun_add(&b, A_SOFTWARE, filler, sizeof(filler));
-	stun_add_address(&b, A_PEER, PEER2);
-	expect_poisoned(*state, &a, &b, "short, then too long");
-}
-
-static void a_request_that_is_too_long_poisons_what_follows(void **state)
-{
-	static const __u8 filler[1100];
-	struct message a, b;
-
-	binds(&a, NUMBER, PEER);
-	stun_begin(&b, CHANNEL_BIND, TRANSACTION);
-	stun_add32(&b, A_CHANNEL, NUMBER << 16);
-	stun_add(&b, A_SOFTWARE, filler, sizeof(filler));
-	stun_add_address(&b, A_PEER, PEER2);
-	expect_poisoned(*state, &b, &a, "too long, then short");
-}
-
 /* The same again is a retransmission. */
 static void a_retransmission_does_not_poison(void **state)
 {
@@ -183,7 +151,7 @@ static void a_retransmission_does_not_poison(void **state)
 	struct message m;
 
 	allocate(f, 600);
-	binds(&m, NUMBER, PEER);
+	bind_peer(&m);
 	asks(f, &m);
 	asks(f, &m);
 	say_success(&m, CHANNEL_BIND, TRANSACTION);
@@ -205,8 +173,7 @@ static void learns_nothing_from_irregular_requests(void **state)
 	allocate(f, 600);
 	for (i = 0; i < COUNT(names); i++) {
 		case_name = names[i];
-		stun_begin(&m, CHANNEL_BIND, 100 + i);
-		stun_add32(&m, A_CHANNEL, NUMBER << 16);
+		begin_bind(&m, 100 + i);
 		if (i == 0)
 			stun_add32(&m, A_CHANNEL, (NUMBER + 1) << 16);
 		stun_add_address(&m, A_PEER, PEER);
@@ -316,18 +283,8 @@ static void the_newest_requests_are_remembered(void **state)
 }
 
 const struct test poison_tests[] = {
-	TEST(two_peers_under_one_transaction),
-	TEST(two_ports_under_one_transaction),
-	TEST(two_channels_under_one_transaction),
-	TEST(two_methods_under_one_transaction),
-	TEST(two_methods_in_the_other_order),
+	PAIRS(ENTRY)
 	TEST(two_methods_that_look_alike),
-	TEST(an_irregular_request_poisons),
-	TEST(an_irregular_request_poisons_what_follows),
-	TEST(an_ipv6_bind_poisons),
-	TEST(an_ipv6_bind_poisons_what_follows),
-	TEST(a_request_that_is_too_long_poisons),
-	TEST(a_request_that_is_too_long_poisons_what_follows),
 	TEST(a_retransmission_does_not_poison),
 	TEST(learns_nothing_from_irregular_requests),
 	TEST(learns_nothing_from_irregular_answers),

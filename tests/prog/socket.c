@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The server's sockets: relaying ends with them, and nobody else's packets prove anything. Also
  * what else may come of a packet on its way out: port unreachable, a VLAN tag. */
+#include "relaying.h"
 #include "tests.h"
 
 #include <arpa/inet.h>
@@ -11,21 +12,21 @@
 #include <bpf/bpf.h>
 #include <linux/if_packet.h>
 
-#define NUMBER 0x4000
-
-static void relaying(struct fixture *f)
-{
-	f->live = true;
-	allocate(f, 600);
-	bind_channel(f, NUMBER, PEER);
-	prove(f, NUMBER, PEER);
-}
-
 static int udp_socket(struct endpoint at)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = at.ip,
 				       .sin_port = at.port };
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* Another socket whose frames leave by the device, as those of f->sender do. */
+static int packet_socket(const struct fixture *f)
+{
+	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_ifindex = f->ifindex };
+	int fd = socket(AF_PACKET, SOCK_RAW, 0);
 
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	return fd;
@@ -38,12 +39,6 @@ static void beat(struct fixture *f)
 	flow_due(f, to_client_key(PEER));
 	assert_int_equal(client_data(f, NUMBER, "beat"), XDP_PASS);
 	assert_int_equal(peer_data(f, PEER, "beat"), XDP_PASS);
-}
-
-static void expect_relaying(struct fixture *f)
-{
-	assert_int_equal(client_data(f, NUMBER, "data"), XDP_REDIRECT);
-	assert_int_equal(peer_data(f, PEER, "data"), XDP_REDIRECT);
 }
 
 /* Within one heartbeat of either direction, both stop. */
@@ -123,14 +118,11 @@ static void a_wildcard_socket_does_not_stand_in_for_the_relays(void **state)
 /* The port has passed to another socket: whoever that is, it is not this allocation. */
 static void a_twin_from_another_socket_ends_the_allocation(void **state)
 {
-	struct sockaddr_ll address = { .sll_family = AF_PACKET };
 	struct fixture *f = *state;
 	struct turn_stats before;
 	struct frame frame;
-	int other = socket(AF_PACKET, SOCK_RAW, 0);
+	int other = packet_socket(f);
 
-	address.sll_ifindex = f->ifindex;
-	assert_int_equal(bind(other, (struct sockaddr *)&address, sizeof(address)), 0);
 	relaying(f);
 	beat(f);
 	before = counters(f);
@@ -138,23 +130,17 @@ static void a_twin_from_another_socket_ends_the_allocation(void **state)
 	assert_int_equal(send(other, frame.data, frame.len, 0), frame.len);
 	close(other);
 	expect_counted(f, &before, EVENT(OTHER_SOCKET) = 1);
-	before = counters(f);
-	assert_int_equal(client_data(f, NUMBER, "data"), XDP_PASS);
-	assert_int_equal(peer_data(f, PEER, "data"), XDP_PASS);
-	expect_counted(f, &before, PASSED(ENDED) = 2);
+	expect_ended(f);
 }
 
 /* Whereas a new allocation has a new socket. */
 static void a_new_allocation_may_have_another_socket(void **state)
 {
-	struct sockaddr_ll address = { .sll_family = AF_PACKET };
 	struct fixture *f = *state;
 	int old = f->sender;
 
 	relaying(f);
-	f->sender = socket(AF_PACKET, SOCK_RAW, 0);
-	address.sll_ifindex = f->ifindex;
-	assert_int_equal(bind(f->sender, (struct sockaddr *)&address, sizeof(address)), 0);
+	f->sender = packet_socket(f);
 	close(old);
 	relaying(f);
 	expect_relaying(f);

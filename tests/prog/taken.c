@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Keys that change hands: the same peer and relay address, the same channel number. */
+#include "relaying.h"
 #include "tests.h"
 
 #include <string.h>
 #include <unistd.h>
-
-#define NUMBER 0x4000
-
-static void relaying(struct fixture *f)
-{
-	f->live = true;
-	allocate(f, 600);
-	bind_channel(f, NUMBER, PEER);
-	prove(f, NUMBER, PEER);
-}
 
 /* Another client is given the relay address of one that the server has forgotten. */
 static void the_other_client_binds(struct fixture *f)
