@@ -35,15 +35,17 @@ static int check_native(const struct turnctl_link *link, struct turnctl_error *e
  * themselves, so this is for after the attach. */
 static int check_transmit(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
 {
-	__u64 features;
+	int transmits;
 
-	if (plan->mode != TURN_NATIVE || turnctl_xdp_features(plan->ifindex, &features) ||
-	    (features & TURNCTL_XDP_XMIT))
+	if (plan->mode != TURN_NATIVE)
 		return 0;
+	transmits = turnctl_xdp_transmits(plan->ifindex, plan->device, plan->self.mac, err);
+	if (transmits)
+		return transmits < 0 ? transmits : 0;
 	return turnctl_fail(err, EOPNOTSUPP,
 			    "%s would lose every relayed frame, since its driver does not transmit "
-			    "redirected frames in native mode (the far end of a veth must have GRO on, "
-			    "'ethtool -K FAR-END gro on', or an XDP program); use --mode skb",
+			    "redirected frames in native mode (the far end of a veth must be up and have "
+			    "GRO on, 'ethtool -K FAR-END gro on', or an XDP program); use --mode skb",
 			    plan->device);
 }
 
