@@ -25,6 +25,21 @@ struct {
 	__type(value, struct turn_work);
 } turn_work SEC(".maps");
 
+/* Would a datagram of this tuple find a socket here that is bound to exactly its destination? (One
+ * that is bound to any address may be another program's.) @ctx: of XDP or TC. */
+static __always_inline int turn_has_socket(void *ctx, struct bpf_sock_tuple *tuple)
+{
+	struct bpf_sock *sk = bpf_sk_lookup_udp(ctx, tuple, sizeof(tuple->ipv4),
+						BPF_F_CURRENT_NETNS, 0);
+	int exact;
+
+	if (!sk)
+		return 0;
+	exact = sk->src_ip4 == tuple->ipv4.daddr;
+	bpf_sk_release(sk);
+	return exact;
+}
+
 static __always_inline struct turn_slot *turn_slot_of(__u32 index)
 {
 	return bpf_map_lookup_elem(&turn_slots, &index);

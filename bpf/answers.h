@@ -18,21 +18,14 @@ static __always_inline struct turn_work *turn_get_work(__u32 which)
 
 /* ---- Allocate --------------------------------------------------------------------------------- */
 
-/* Is there a socket here under exactly this address? */
+/* Is there a socket here under exactly this address, for anybody's packets? */
 static __always_inline int turn_is_bound(struct __sk_buff *skb, __be32 ip, __be16 port)
 {
 	struct bpf_sock_tuple tuple = {};
-	struct bpf_sock *sk;
-	int exact = 0;
 
 	tuple.ipv4.daddr = ip;
 	tuple.ipv4.dport = port;
-	sk = bpf_sk_lookup_udp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
-	if (sk) {
-		exact = sk->src_ip4 == ip;
-		bpf_sk_release(sk);
-	}
-	return exact;
+	return turn_has_socket(skb, &tuple);
 }
 
 /*

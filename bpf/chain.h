@@ -34,7 +34,7 @@ static __always_inline int turn_chain_verdict(const struct turn_view *v, __u32 v
 		return XDP_PASS;
 	note = turn_note();
 	if (note) {
-		note->key = v->key;
+		note->key = *v->key;
 		note->verdict = verdict;
 		note->noted = 1;
 	}

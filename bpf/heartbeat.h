@@ -85,7 +85,7 @@ static __always_inline __u32 turn_reckon(const struct turn_key4 *key, struct tur
 static __always_inline void turn_take_sample(struct xdp_md *ctx, const struct turn_view *v,
 					     const struct turn_config *config, __u64 now)
 {
-	__u32 at = PACKET_HEADERS + (v->key.channel ? CHANNEL_HEADER : 0);
+	__u32 at = PACKET_HEADERS + (v->to_peer ? CHANNEL_HEADER : 0);
 	struct turn_sample *sample = &v->flow->sample;
 	__u32 length = v->length & PACKET_LONGEST;
 	__u64 head = 0, tail = 0;
@@ -116,28 +116,23 @@ static __always_inline int turn_socket_gone(struct xdp_md *ctx, const struct tur
 {
 	struct turn_flow *flow = v->flow;
 	struct bpf_sock_tuple tuple = {};
-	struct bpf_sock *sk;
-	int exact = 0;
+	int found;
 
-	if (v->key.channel) {
+	if (v->to_peer) {
 		tuple.ipv4.saddr = flow->daddr.v4;
 		tuple.ipv4.sport = flow->dport;
 		tuple.ipv4.daddr = flow->saddr.v4;
 		tuple.ipv4.dport = flow->sport;
 	} else {
-		tuple.ipv4.saddr = v->key.saddr;
-		tuple.ipv4.sport = v->key.sport;
-		tuple.ipv4.daddr = v->key.daddr;
-		tuple.ipv4.dport = v->key.dport;
+		tuple.ipv4.saddr = v->key->saddr;
+		tuple.ipv4.sport = v->key->sport;
+		tuple.ipv4.daddr = v->key->daddr;
+		tuple.ipv4.dport = v->key->dport;
 	}
-	sk = bpf_sk_lookup_udp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
-	if (sk) {
-		exact = sk->src_ip4 == tuple.ipv4.daddr;
-		bpf_sk_release(sk);
-	}
-	if (exact)
+	found = turn_has_socket(ctx, &tuple);
+	if (found)
 		__sync_fetch_and_or(&flow->flags, TURN_SOCKET_SEEN);
-	return !exact && (flow->flags & TURN_SOCKET_SEEN);
+	return !found && (flow->flags & TURN_SOCKET_SEEN);
 }
 
 /* The next hop of a static channel, asked of the routing table with the relay (or the server) as
@@ -225,13 +220,13 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 
 	if (flow->flags & TURN_WITHDRAWN)
 		return flow->reason;
-	reason = turn_reckon(&v->key, flow, now);
+	reason = turn_reckon(v->key, flow, now);
 	if (reason != TURN_RELAY) {
 		turn_suspend(flow, reason);
 		return reason;
 	}
 	if (turn_socket_gone(ctx, v)) {
-		turn_end_of(&v->key, flow, config, now);
+		turn_end_of(v->key, flow, config, now);
 		return TURN_REASON_ENDED;
 	}
 	turn_take_sample(ctx, v, config, now);
@@ -271,6 +266,8 @@ static __always_inline __u32 turn_stage_heartbeat(struct xdp_md *ctx, struct tur
 
 	if (!config)
 		return verdict;
+	if (!flow->owner)
+		__sync_val_compare_and_swap(&flow->owner, 0, turn_this_cpu());
 	if (verdict == TURN_DUE && (flow->flags & TURN_STATIC)) {
 		verdict = turn_beat_static(ctx, v, config, now, fused);
 		if (verdict == TURN_RELAYED)

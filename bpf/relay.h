@@ -15,6 +15,8 @@
 #ifndef TURN_RELAY_H
 #define TURN_RELAY_H
 
+#include <stdbool.h>
+
 #include "channel.h"
 #include "count.h"
 #include "packet.h"
@@ -33,8 +35,10 @@ enum turn_verdict {
 struct turn_view {
 	struct packet p;
 	void *end;
-	struct turn_key4 key;
+	struct turn_key4 *key; /* elsewhere, so that the rest can be kept in registers */
 	struct turn_flow *flow;
+	bool to_peer;
+	__u64 pseudo;  /* sum of the UDP pseudo header */
 	__u32 length;  /* of the application data */
 	__u32 surplus; /* bytes of ChannelData padding behind it */
 };
@@ -57,20 +61,20 @@ static __always_inline int turn_same_mac(const __u8 *a, const volatile __u8 *b)
 }
 
 /* Is the frame one that the fast path can read, and at a port of ours? Points @v into it. */
-static __always_inline int turn_look(struct xdp_md *ctx, struct turn_view *v)
+static __always_inline int turn_look(struct xdp_md *ctx, struct turn_view *v,
+				     struct turn_key4 *key)
 {
 	void *data = (void *)(long)ctx->data;
 
-	v->end = (void *)(long)ctx->data_end;
-	v->flow = NULL;
+	*v = (struct turn_view){ .end = (void *)(long)ctx->data_end, .key = key };
 	if (packet_udp4(data, v->end, &v->p) || !turn_port_used(v->p.udp->dest))
 		return 0;
-	v->key.saddr = v->p.ip->saddr;
-	v->key.daddr = v->p.ip->daddr;
-	v->key.sport = v->p.udp->source;
-	v->key.dport = v->p.udp->dest;
-	v->key.channel = 0;
-	v->key.zero = 0;
+	key->saddr = v->p.ip->saddr;
+	key->daddr = v->p.ip->daddr;
+	key->sport = v->p.udp->source;
+	key->dport = v->p.udp->dest;
+	key->channel = 0;
+	key->zero = 0;
 	return 1;
 }
 
@@ -81,29 +85,31 @@ static __always_inline void turn_find_cli2rem(struct turn_view *v)
 
 	if ((void *)(header + 1) > v->end || !channel_number_ok(packet_be16(header->number)))
 		return;
-	v->key.channel = header->number;
-	v->flow = bpf_map_lookup_elem(&turn_flows, &v->key);
+	v->to_peer = true;
+	v->key->channel = header->number;
+	v->flow = bpf_map_lookup_elem(&turn_flows, v->key);
 }
 
 /* The flow of a peer's packet. */
 static __always_inline void turn_find_rem2cli(struct turn_view *v)
 {
-	v->key.channel = 0;
-	v->flow = bpf_map_lookup_elem(&turn_flows, &v->key);
+	v->to_peer = false;
+	v->key->channel = 0;
+	v->flow = bpf_map_lookup_elem(&turn_flows, v->key);
 }
 
 /* Is the frame sound and addressed to us? Sets @v->length and @v->surplus. TURN_RELAY or why not. */
 static __always_inline __u32 turn_inspect(struct turn_view *v)
 {
-	int payload = packet_udp4_whole(&v->p, v->end - (void *)v->p.eth);
-	int surplus = 0;
+	int payload, surplus = 0;
 
 	if (!turn_same_mac(v->p.eth->h_dest, turn_self.mac))
 		return TURN_REASON_OTHER_MAC;
+	payload = packet_udp4_whole(&v->p, v->end - (void *)v->p.eth);
 	if (payload < 0)
 		return TURN_REASON_LENGTH;
 	v->length = payload;
-	if (v->key.channel) {
+	if (v->to_peer) {
 		const struct channel_header *header = (const void *)v->p.payload;
 
 		if ((void *)(header + 1) > v->end)
@@ -118,8 +124,8 @@ static __always_inline __u32 turn_inspect(struct turn_view *v)
 		return TURN_REASON_TTL;
 	if (csum_ip4(v->p.ip) != 0xffff)
 		return TURN_REASON_IP_CHECKSUM;
-	if (csum_is_partial(v->p.udp->check,
-			    csum_pseudo4(v->key.saddr, v->key.daddr, v->p.udp->len)))
+	v->pseudo = csum_pseudo4(v->p.ip->saddr, v->p.ip->daddr, v->p.udp->len);
+	if (csum_is_partial(v->p.udp->check, v->pseudo))
 		return TURN_REASON_PARTIAL_CHECKSUM;
 	return TURN_RELAY;
 }
@@ -128,7 +134,7 @@ static __always_inline __u32 turn_inspect(struct turn_view *v)
 static __always_inline __u32 turn_new_ip_len(const struct turn_view *v)
 {
 	return sizeof(struct iphdr) + sizeof(struct udphdr) + v->length +
-	       (v->key.channel ? 0 : CHANNEL_HEADER);
+	       (v->to_peer ? 0 : CHANNEL_HEADER);
 }
 
 /* May the flow be relayed now? TURN_RELAY, TURN_DUE or why not. */
@@ -181,24 +187,22 @@ static __always_inline __u64 turn_surplus_sum(const struct turn_view *v)
 static __always_inline __u16 turn_udp_check(const struct turn_view *v, __be16 new_len)
 {
 	const struct turn_flow *flow = v->flow;
-	__u16 check = v->p.udp->check;
-	__be16 old_len = v->p.udp->len;
-	__u64 sum = csum_minus16(check);
+	const struct udphdr *udp = v->p.udp;
+	__u64 old, new, sum;
 
-	if (!check)
+	if (!udp->check)
 		return 0;
-	sum += csum_minus32(v->key.saddr) + csum_minus32(v->key.daddr);
-	sum += csum_minus16(v->key.sport) + csum_minus16(v->key.dport);
-	sum += 2 * csum_minus16(old_len);
-	sum += (__u64)flow->saddr.v4 + flow->daddr.v4 + flow->sport + flow->dport;
-	sum += 2 * (__u64)new_len;
-	if (v->key.channel) {
-		sum += csum_minus16(v->key.channel) + csum_minus16(packet_be16(v->length));
-		sum += ~turn_surplus_sum(v) & 0xffffffff;
-	} else {
-		sum += (__u64)flow->channel + packet_be16(v->length);
-	}
-	return csum_udp_finish(sum);
+	old = v->pseudo + udp->source + udp->dest + udp->len + udp->check;
+	new = csum_pseudo4(flow->saddr.v4, flow->daddr.v4, new_len) + flow->sport + flow->dport +
+	      new_len;
+	/* the ChannelData header that goes or comes */
+	if (v->to_peer)
+		old += flow->channel + packet_be16(v->length);
+	else
+		new += flow->channel + packet_be16(v->length);
+	sum = csum_minus(old) + new;
+	packet_opaque(sum); /* one register from here on: the compiler would keep a dozen */
+	return csum_udp_finish(sum - turn_surplus_sum(v));
 }
 
 /* Works out the new headers. */
@@ -220,14 +224,20 @@ static __always_inline void turn_relayed(const struct turn_view *v, struct turn_
 {
 	struct turn_stats *stats = turn_count();
 	struct turn_flow *flow = v->flow;
-	__u64 sequence = __sync_fetch_and_add(&flow->packets, 1);
+	__u64 sequence;
 
-	__sync_fetch_and_add(&flow->bytes, v->length);
+	if (flow->owner == turn_this_cpu()) {
+		sequence = flow->own.packets++;
+		flow->own.bytes += v->length;
+	} else {
+		sequence = ~__sync_fetch_and_add(&flow->others.packets, 1); /* from the other end */
+		__sync_fetch_and_add(&flow->others.bytes, v->length);
+	}
 	if (!flow->frag_off)
 		h->id = packet_be16(sequence + flow->sport);
 	if (!stats)
 		return;
-	if (v->key.channel) {
+	if (v->to_peer) {
 		stats->to_peer_packets++;
 		stats->to_peer_bytes += v->length;
 	} else {
@@ -285,7 +295,7 @@ static __always_inline __u32 turn_emit_chained(struct turn_view *v)
 	if (bpf_redirect_map(&turn_exits, flow->ifindex, XDP_PASS) != XDP_REDIRECT)
 		return TURN_REASON_NO_DEVICE;
 	turn_prepare(v, &h);
-	h.ethertype = v->key.channel ? packet_be16(TURN_ETH_STRIP) : flow->channel;
+	h.ethertype = v->to_peer ? packet_be16(TURN_ETH_STRIP) : flow->channel;
 	turn_relayed(v, &h);
 	turn_write(v->p.eth, flow, &h);
 	return TURN_RELAYED;
@@ -294,7 +304,7 @@ static __always_inline __u32 turn_emit_chained(struct turn_view *v)
 /* Sends the frame on, resized here. */
 static __always_inline __u32 turn_emit_fused(struct xdp_md *ctx, struct turn_view *v)
 {
-	int shift = v->key.channel ? (int)CHANNEL_HEADER : -(int)CHANNEL_HEADER;
+	int shift = v->to_peer ? (int)CHANNEL_HEADER : -(int)CHANNEL_HEADER;
 	int excess = (int)(v->end - (void *)v->p.eth) - shift -
 		     (int)(ETH_HLEN + turn_new_ip_len(v));
 	struct turn_flow *flow = v->flow;
@@ -320,7 +330,7 @@ static __always_inline __u32 turn_emit_fused(struct xdp_md *ctx, struct turn_vie
 			bpf_xdp_adjust_head(ctx, -shift);
 			return TURN_REASON_LENGTH;
 		}
-	} else if (!v->key.channel) {
+	} else if (!v->to_peer) {
 		header->number = flow->channel;
 		header->length = packet_be16(v->length);
 	}

@@ -182,7 +182,7 @@ static __always_inline void turn_stage_stun(struct xdp_md *ctx, struct turn_view
 
 	/* at least a header: also lets the verifier read the first bytes in place */
 	if ((void *)(v->p.payload + STUN_HEADER) > v->end || !stun_is_stun(v->p.payload) ||
-	    !config || !turn_served(config, v->key.daddr, v->key.dport) ||
+	    !config || !turn_served(config, v->key->daddr, v->key->dport) ||
 	    !turn_same_mac(v->p.eth->h_dest, turn_self.mac))
 		return;
 	if ((stun_read16(v->p.payload) & STUN_CLASS_MASK) != STUN_REQUEST)
@@ -199,10 +199,10 @@ static __always_inline void turn_stage_stun(struct xdp_md *ctx, struct turn_view
 	verdict = stun_parse(reader->buffer, payload, &reader->message);
 	if (verdict != STUN_OK)
 		turn_event(verdict == STUN_TOO_LONG ? TURN_EVENT_TOO_LONG : TURN_EVENT_IRREGULAR);
-	v->key.channel = 0;
+	v->key->channel = 0;
 	method = STUN_METHOD(reader->message.type);
 	if (method == STUN_ALLOCATE) {
-		turn_remember_allocate(&v->key, &reader->message, verdict != STUN_OK);
+		turn_remember_allocate(v->key, &reader->message, verdict != STUN_OK);
 		return;
 	}
 	if (method != STUN_REFRESH && method != STUN_CREATE_PERMISSION &&
@@ -211,7 +211,7 @@ static __always_inline void turn_stage_stun(struct xdp_md *ctx, struct turn_view
 	/* the server may grant what we cannot read or use: nothing under its transaction counts */
 	usable = turn_read_request(&reader->message, &reader->request);
 	reader->request.poisoned = verdict != STUN_OK || !usable;
-	alloc = bpf_map_lookup_elem(&turn_allocs, &v->key);
+	alloc = bpf_map_lookup_elem(&turn_allocs, v->key);
 	if (alloc)
 		turn_remember(alloc, &reader->request);
 	else

@@ -8,8 +8,9 @@ SEC("xdp")
 int turn_cli2rem(struct xdp_md *ctx)
 {
 	struct turn_view view;
+	struct turn_key4 key;
 
-	if (!turn_look(ctx, &view))
+	if (!turn_look(ctx, &view, &key))
 		return XDP_PASS;
 	return turn_chain_verdict(&view, turn_stage_cli2rem(ctx, &view, 0));
 }

@@ -85,7 +85,7 @@ static __always_inline void turn_read_sent(struct __sk_buff *skb)
 {
 	struct turn_config *config = turn_configuration();
 	struct turn_sent sent;
-	struct turn_key4 tuple = {};
+	struct turn_key4 tuple;
 	__u32 length;
 
 	/* a GSO packet is several datagrams under one header: not read, which costs speed only */
@@ -122,10 +122,7 @@ static __always_inline void turn_read_sent(struct __sk_buff *skb)
 		turn_twin_to_client(skb, &sent);
 		return;
 	}
-	tuple.saddr = sent.ip.daddr;
-	tuple.daddr = sent.ip.saddr;
-	tuple.sport = sent.udp.dest;
-	tuple.dport = sent.udp.source;
+	turn_way_back(&sent, &tuple);
 	turn_answer(skb, &tuple, config, sent.payload);
 }
 

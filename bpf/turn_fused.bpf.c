@@ -14,9 +14,10 @@ int turn_fused(struct xdp_md *ctx)
 	/* read-only data is constant to the verifier: a relay device's copy loses the other stages */
 	bool client = turn_self.role == TURN_ROLE_CLIENT;
 	struct turn_view view;
+	struct turn_key4 key;
 	__u32 verdict;
 
-	if (!turn_look(ctx, &view))
+	if (!turn_look(ctx, &view, &key))
 		return XDP_PASS;
 	verdict = client ? turn_stage_cli2rem(ctx, &view, 1) : TURN_STRANGER;
 	if (verdict == TURN_STRANGER)

@@ -14,14 +14,14 @@ static __always_inline int turn_reread(struct turn_view *view, const struct turn
 {
 	const struct turn_key4 *key = &note->key;
 
-	if (key->saddr != view->key.saddr || key->daddr != view->key.daddr ||
-	    key->sport != view->key.sport || key->dport != view->key.dport)
+	if (key->saddr != view->key->saddr || key->daddr != view->key->daddr ||
+	    key->sport != view->key->sport || key->dport != view->key->dport)
 		return 0;
 	if (key->channel)
 		turn_find_cli2rem(view);
 	else
 		turn_find_rem2cli(view);
-	return view->flow && view->key.channel == key->channel;
+	return view->flow && view->key->channel == key->channel;
 }
 
 SEC("xdp")
@@ -29,13 +29,14 @@ int turn_heartbeat(struct xdp_md *ctx)
 {
 	struct turn_declined *note = turn_note();
 	struct turn_view view;
+	struct turn_key4 key;
 	__u32 verdict;
 
 	if (!note || !note->noted)
 		return XDP_PASS;
 	note->noted = 0;
 	verdict = note->verdict;
-	if (!turn_look(ctx, &view) || !turn_reread(&view, note))
+	if (!turn_look(ctx, &view, &key) || !turn_reread(&view, note))
 		return XDP_PASS;
 	if (verdict == TURN_DUE && turn_inspect(&view) != TURN_RELAY)
 		return XDP_PASS;

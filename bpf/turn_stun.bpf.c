@@ -9,8 +9,9 @@ SEC("xdp")
 int turn_stun(struct xdp_md *ctx)
 {
 	struct turn_view view;
+	struct turn_key4 key;
 
-	if (turn_look(ctx, &view))
+	if (turn_look(ctx, &view, &key))
 		turn_stage_stun(ctx, &view);
 	return XDP_PASS;
 }

@@ -25,6 +25,17 @@ _Static_assert(offsetof(struct turn_sent, udp) ==
 		       offsetof(struct turn_sent, eth) + PACKET_UDP_OFFSET,
 	       "read in one go");
 
+/* The key, without a channel, of what comes the other way. */
+static __always_inline void turn_way_back(const struct turn_sent *sent, struct turn_key4 *key)
+{
+	key->saddr = sent->ip.daddr;
+	key->daddr = sent->ip.saddr;
+	key->sport = sent->udp.dest;
+	key->dport = sent->udp.source;
+	key->channel = 0;
+	key->zero = 0;
+}
+
 static __always_inline int turn_is_sample(struct __sk_buff *skb, const struct turn_sample *sample,
 					  __u32 at, __u32 length)
 {
@@ -117,13 +128,10 @@ static __always_inline void turn_twin(struct __sk_buff *skb, const struct turn_s
 static __always_inline struct turn_flow *turn_flow_of_relay(const struct turn_sent *sent,
 							    struct turn_key4 *cli_key)
 {
-	struct turn_key4 rem_key = {};
 	struct turn_flow *rem, *cli;
+	struct turn_key4 rem_key;
 
-	rem_key.saddr = sent->ip.daddr;
-	rem_key.daddr = sent->ip.saddr;
-	rem_key.sport = sent->udp.dest;
-	rem_key.dport = sent->udp.source;
+	turn_way_back(sent, &rem_key);
 	rem = bpf_map_lookup_elem(&turn_flows, &rem_key);
 	if (!rem)
 		return NULL;
@@ -147,15 +155,12 @@ static __always_inline void turn_twin_to_client(struct __sk_buff *skb,
 						const struct turn_sent *sent)
 {
 	__u32 length = packet_be16(sent->channel.length);
-	struct turn_key4 cli_key = {}, rem_key;
+	struct turn_key4 cli_key, rem_key;
 	struct turn_flow *rem, *cli;
 
 	if (channel_surplus(length, sent->payload) < 0)
 		return;
-	cli_key.saddr = sent->ip.daddr;
-	cli_key.daddr = sent->ip.saddr;
-	cli_key.sport = sent->udp.dest;
-	cli_key.dport = sent->udp.source;
+	turn_way_back(sent, &cli_key);
 	cli_key.channel = sent->channel.number;
 	cli = bpf_map_lookup_elem(&turn_flows, &cli_key);
 	if (!cli)

@@ -114,8 +114,8 @@ static struct json_object *direction_object(const struct turn_flow *flow,
 		output_text(object, "reason", turnctl_reason_name(flow->reason));
 		output_text(object, "reason_text", turnctl_reason_text(flow->reason));
 	}
-	output_number(object, "packets", flow->packets);
-	output_number(object, "bytes", flow->bytes);
+	output_number(object, "packets", flow->own.packets + flow->others.packets);
+	output_number(object, "bytes", flow->own.bytes + flow->others.bytes);
 	output_number(object, "heartbeats", flow->heartbeats);
 	output_number(object, "passed", flow->passed);
 	if (flow->confirmed)

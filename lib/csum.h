@@ -3,7 +3,7 @@
  * The Internet checksum (RFC 1071) and its incremental update (RFC 1624). Pure: the same text
  * compiles for the kernel programs, the unit tests and the fuzzers.
  *
- * Sums are 64 bits wide and are folded once, at the end. 16- and 32-bit words are added as they
+ * Sums are 48 bits wide at most and are folded once, at the end. 16- and 32-bit words are added as they
  * lie in memory: a one's complement sum does not care about byte order, and a 32-bit word is
  * worth the same as its two halves (2^16 = 1 modulo 2^16 - 1).
  */
@@ -17,25 +17,19 @@
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
-/* The 16-bit one's complement value of @sum, not complemented. */
+/* The 16-bit one's complement value of @sum, not complemented. @sum: below 2^48, which tens of
+ * thousands of 32-bit words stay under. */
 static __always_inline __u16 csum_fold(__u64 sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (__u16)sum;
+	sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32); /* at most 3 * 0xffff */
+	sum = (sum & 0xffff) + (sum >> 16);                         /* at most 0x10000 */
+	return (__u16)(sum + (sum >> 16));
 }
 
-/* What to add so that the 32- or 16-bit word @old no longer counts. */
-static __always_inline __u64 csum_minus32(__u32 old)
+/* What to add so that the words whose sum is @old no longer count. @old: below 2^43. */
+static __always_inline __u64 csum_minus(__u64 old)
 {
-	return (__u32)~old;
-}
-
-static __always_inline __u64 csum_minus16(__u16 old)
-{
-	return (__u16)~old;
+	return ((__u64)0xffff << 28) - old; /* a multiple of 0xffff is worth nothing */
 }
 
 /* The sum of an IPv4 header without options, the check field included: 0xffff when it is right

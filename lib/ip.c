@@ -37,20 +37,14 @@ static bool same_ip(const struct nl_addr *a, const struct turnctl_ip *ip)
 	       !memcmp(nl_addr_get_binary_addr(a), ip->bytes, turnctl_ip_len(ip));
 }
 
-static int find_ip(struct nl_cache *addresses, const struct turnctl_ip *ip, int *ifindex)
+static int find_ip(struct nl_cache *addresses, const struct turnctl_ip *ip)
 {
 	struct nl_object *o;
 
-	for (o = nl_cache_get_first(addresses); o; o = nl_cache_get_next(o)) {
-		struct rtnl_addr *a = (struct rtnl_addr *)o;
-
-		/* "local" is our own end, also where the prefix is that of the far end (PPP) */
-		if (!same_ip(rtnl_addr_get_local(a), ip))
-			continue;
-		if (ifindex)
-			*ifindex = rtnl_addr_get_ifindex(a);
-		return 1;
-	}
+	/* "local" is our own end, also where the prefix is that of the far end (PPP) */
+	for (o = nl_cache_get_first(addresses); o; o = nl_cache_get_next(o))
+		if (same_ip(rtnl_addr_get_local((struct rtnl_addr *)o), ip))
+			return 1;
 	return 0;
 }
 
@@ -68,7 +62,7 @@ static int list_addresses(struct nl_cache **addresses)
 	return ret < 0 ? -turnctl_netlink_errno(ret) : 0;
 }
 
-int turnctl_ip_is_local(const struct turnctl_ip *ip, int *ifindex, struct turnctl_error *err)
+int turnctl_ip_is_local(const struct turnctl_ip *ip, struct turnctl_error *err)
 {
 	struct nl_cache *addresses;
 	char text[INET6_ADDRSTRLEN];
@@ -78,7 +72,7 @@ int turnctl_ip_is_local(const struct turnctl_ip *ip, int *ifindex, struct turnct
 	if (ret)
 		return turnctl_fail_errno(err, -ret, "%s: cannot list this host's addresses",
 					  turnctl_ip_format(ip, text, sizeof(text)));
-	ret = find_ip(addresses, ip, ifindex);
+	ret = find_ip(addresses, ip);
 	nl_cache_free(addresses);
 	return ret;
 }

@@ -24,9 +24,8 @@ size_t turnctl_ip_len(const struct turnctl_ip *ip);
 /* "192.0.2.1" or "2001:db8::1"; INET6_ADDRSTRLEN is room for either. Returns @buf. */
 const char *turnctl_ip_format(const struct turnctl_ip *ip, char *buf, size_t size);
 
-/* 1 if @ip is an address of this host, 0 if not, negative errno and a message in @err on error.
- * @ifindex (may be NULL) receives the device that carries it. */
-int turnctl_ip_is_local(const struct turnctl_ip *ip, int *ifindex, struct turnctl_error *err);
+/* 1 if @ip is an address of this host, 0 if not, negative errno and a message in @err on error. */
+int turnctl_ip_is_local(const struct turnctl_ip *ip, struct turnctl_error *err);
 
 /* Can the device ask for an IPv6 neighbour of its own accord? False only if it is known that it
  * has no link-local address that is in use. */

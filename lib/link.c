@@ -30,7 +30,6 @@ static void read_link(struct rtnl_link *from, struct turnctl_link *to)
 	to->up = flags & IFF_UP;
 	to->carrier = flags & IFF_RUNNING;
 	to->mtu = (int)rtnl_link_get_mtu(from);
-	to->master = rtnl_link_get_master(from);
 }
 
 /* By @name, or by @ifindex when @name is NULL; @what names it in messages. */

@@ -20,7 +20,6 @@ struct turnctl_link {
 	bool up;       /* IFF_UP */
 	bool carrier;  /* IFF_RUNNING */
 	int mtu;       /* bytes, IP packet */
-	int master;    /* ifindex of the bridge or bond it belongs to, 0 = none */
 	char kind[16]; /* rtnl link kind ("veth", "vlan", "bridge", ...), "" for hardware */
 };
 

@@ -119,7 +119,7 @@ static int neigh_silent(const struct turnctl_ip *ip, const struct turnctl_link *
 		return turnctl_fail(err, EHOSTUNREACH, "%s: no MAC address, because %s has no"
 				    " carrier; see 'ip link show %s'", text, link->name,
 				    link->name);
-	if (turnctl_ip_is_local(ip, NULL, NULL) == 1)
+	if (turnctl_ip_is_local(ip, NULL) == 1)
 		return turnctl_fail(err, EHOSTUNREACH, "%s: no MAC address on %s, because it is an"
 				    " address of this host; see 'ip address'", text, link->name);
 	/* Without a packet to take a source from, the kernel solicits from the link-local address

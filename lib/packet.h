@@ -70,8 +70,8 @@ static __always_inline int packet_udp4_whole(const struct packet *p, __u32 frame
 	__u32 ip_len = packet_be16(p->ip->tot_len);
 	__u32 udp_len = packet_be16(p->udp->len);
 
-	if (udp_len < sizeof(struct udphdr) || frame_len > PACKET_LONGEST || ip_len != udp_len + sizeof(struct iphdr) ||
-	    frame_len < ETH_HLEN + ip_len)
+	if (udp_len < sizeof(struct udphdr) || frame_len > PACKET_LONGEST ||
+	    ip_len != udp_len + sizeof(struct iphdr) || frame_len < ETH_HLEN + ip_len)
 		return -1;
 	return (int)(udp_len - sizeof(struct udphdr));
 }

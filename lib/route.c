@@ -99,7 +99,6 @@ static int parse_route(struct nlmsghdr *nlh, void *out)
 		route->ifindex = (int)nla_get_u32(tb[RTA_OIF]);
 	route->gatewayed = attr_ip(tb[RTA_GATEWAY], rtm->rtm_family, &route->next_hop) ||
 			   attr_via(tb[RTA_VIA], &route->next_hop);
-	attr_ip(tb[RTA_PREFSRC], rtm->rtm_family, &route->source);
 	route->mtu = route_metric_mtu(tb[RTA_METRICS]);
 	return 0;
 }
@@ -115,8 +114,7 @@ static int route_fail(const struct turnctl_ip *dst, const struct turnctl_ip *src
 	snprintf(flow, sizeof(flow), "%s%s%s", to, src ? " from " : "", from);
 
 	/* IPv4 refuses a foreign source: with EINVAL, or ENETUNREACH in newer kernels */
-	if ((code == EINVAL || code == ENETUNREACH) && src &&
-	    turnctl_ip_is_local(src, NULL, NULL) == 0)
+	if ((code == EINVAL || code == ENETUNREACH) && src && turnctl_ip_is_local(src, NULL) == 0)
 		return turnctl_fail(err, ENETUNREACH, "no route to %s: %s is not an address of this"
 				    " host; see 'ip address'", flow, from);
 	switch (code) {
@@ -154,10 +152,6 @@ int turnctl_route_get(const struct turnctl_ip *dst, const struct turnctl_ip *src
 
 	if (!route->gatewayed)
 		route->next_hop = *dst;
-	/* The kernel keeps a source that it is given: IPv4 then reports none, and IPv6 reports
-	 * the one it would have chosen otherwise. */
-	if (src)
-		route->source = *src;
 	if (route->mtu)
 		return 0;
 	ret = turnctl_link_by_index(route->ifindex, &link, err);

@@ -15,7 +15,6 @@ struct turnctl_route {
 	int ifindex;                /* egress device */
 	bool gatewayed;             /* @next_hop is a gateway, not the destination itself */
 	struct turnctl_ip next_hop; /* whose neighbour entry gives the MAC */
-	struct turnctl_ip source;   /* preferred source the kernel would choose */
 	int mtu;                    /* bytes: that of the route (path), else of the device */
 	unsigned char type;         /* RTN_UNICAST, RTN_LOCAL, ... */
 };

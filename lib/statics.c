@@ -121,7 +121,7 @@ static int check_local(const char *what, const struct turnctl_endpoint *endpoint
 {
 	struct turnctl_ip ip = ip4(endpoint->ip.v4);
 	char text[INET_ADDRSTRLEN];
-	int local = turnctl_ip_is_local(&ip, NULL, err);
+	int local = turnctl_ip_is_local(&ip, err);
 
 	if (local)
 		return local < 0 ? local : 0;

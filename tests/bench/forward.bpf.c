@@ -82,20 +82,17 @@ static __always_inline __u16 bench_check(const struct bench_old *old, const stru
 					 const int to_peer, __be16 udp_len)
 {
 	const struct turn_key4 *key = &old->key;
-	__u64 sum = csum_minus16(old->check);
+	__u64 before, after;
 
 	if (!old->check)
 		return 0;
-	sum += csum_minus32(key->saddr) + csum_minus32(key->daddr);
-	sum += csum_minus16(key->sport) + csum_minus16(key->dport);
-	sum += 2 * csum_minus16(old->udp_len);
-	sum += (__u64)flow->saddr + flow->daddr + flow->sport + flow->dport;
-	sum += 2 * (__u64)udp_len;
+	before = (__u64)key->saddr + key->daddr + key->sport + key->dport + 2 * old->udp_len;
+	after = (__u64)flow->saddr + flow->daddr + flow->sport + flow->dport + 2 * udp_len;
 	if (to_peer)
-		sum += csum_minus16(key->channel) + csum_minus16(packet_be16(old->length));
+		before += key->channel + packet_be16(old->length);
 	else
-		sum += (__u64)flow->channel + packet_be16(old->length);
-	return csum_udp_finish(sum);
+		after += flow->channel + packet_be16(old->length);
+	return csum_udp_finish(csum_minus(old->check + before) + after);
 }
 
 /* Writes the new headers at @data. The IP checksum is summed from what is written, not from what

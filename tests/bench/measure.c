@@ -10,6 +10,7 @@
  */
 #include <argp.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -513,6 +514,17 @@ static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap
 	return level == LIBBPF_WARN ? vfprintf(stderr, fmt, ap) : 0;
 }
 
+/* On one CPU, as the packets of a flow are: it is the one that owns the flows. */
+static void stay_here(void)
+{
+	cpu_set_t here;
+
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	if (sched_setaffinity(0, sizeof(here), &here))
+		bench_die("sched_setaffinity: %s", strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
@@ -528,6 +540,7 @@ int main(int argc, char **argv)
 		if (!json)
 			bench_die("%s: %s", settings.json, strerror(errno));
 	}
+	stay_here();
 	open_relay_socket();
 	for (row = rows; row < rows + ROWS; row++) {
 		prepare(row);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -101,6 +102,7 @@ static void make_flow(const struct turn_key4 *out, __u32 slot, bool due, struct 
 	}
 	flow->state = TURN_OFFLOADED;
 	flow->deadline = FAR;
+	flow->owner = sched_getcpu() + 1;
 }
 
 /* The allocation that the slow path asks for, and its permission. */

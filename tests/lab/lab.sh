@@ -21,7 +21,9 @@
 
 LAB_PORT=3478 LAB_PEER_PORT=3480
 LAB_USER=demo LAB_PASSWORD=demo LAB_REALM=lab.test
-LAB_RELAY_PORTS=(50000 50999)
+# Not 50000-50999: among them are ports at which an empty packet of the peer has, right as it is, the checksum that an
+# offloading sender would have left (csum_is_partial), and goes to the server.
+LAB_RELAY_PORTS=(51000 51999)
 LAB_ID="lab$$"
 LAB_PIDS=() LAB_NODES=() LAB_AT_EXIT=()
 LAB_TMP='' LAB_PID='' LAB_COTURN_PID='' LAB_BPFFS=''

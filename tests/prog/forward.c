@@ -17,8 +17,6 @@
 #include <bpf/bpf.h>
 #include <linux/if_packet.h>
 
-#define NUMBER 0x4000
-
 /* Passes on what arrives at @from to the device under test. */
 static void forward(unsigned int from, unsigned int to)
 {

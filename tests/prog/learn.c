@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#define NUMBER 0x4000
-
 static void learns_an_allocation(void **state)
 {
 	struct fixture *f = *state;

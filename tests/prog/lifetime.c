@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NUMBER 0x4000
-
 static void relaying(struct fixture *f)
 {
 	f->live = true;

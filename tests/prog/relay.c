@@ -3,6 +3,7 @@
 #include "tests.h"
 #include "vector.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
@@ -25,7 +26,8 @@ struct turn_flow vector_flow(struct fixture *f, const struct vector *v, unsigned
 		.ifindex = ifindex,
 		.mtu = 1500,
 		.state = TURN_OFFLOADED,
-		.packets = v->packets,
+		.owner = sched_getcpu() + 1,
+		.own.packets = v->packets,
 	};
 
 	flow.saddr.v4 = v->saddr;
@@ -69,8 +71,8 @@ static void relay_vectors(struct fixture *f, bool to_peer)
 			fail_msg("%s: passed", v->name);
 		expect_frame(&out, v->go, v->go_len, v->name);
 		flow = flow_of(f, v->key);
-		assert_int_equal(flow.packets, v->packets + 1);
-		assert_int_equal(flow.bytes, v->length);
+		assert_int_equal(flow.own.packets, v->packets + 1);
+		assert_int_equal(flow.own.bytes, v->length);
 		assert_int_equal(flow.passed + flow.heartbeats, 0);
 		if (to_peer)
 			expect_counted(f, &before, .to_peer_packets = 1,
@@ -168,10 +170,11 @@ static void flows_count_what_they_pass(void **state)
 	assert_int_equal(peer_data(f, PEER, "data"), XDP_REDIRECT);
 	flow = flow_of(f, to_client_key(PEER));
 	assert_int_equal(flow.passed, 1);
-	assert_int_equal(flow.packets, 1);
-	assert_int_equal(flow.bytes, 4);
+	assert_int_equal(flow.own.packets, 1);
+	assert_int_equal(flow.own.bytes, 4);
 	flow = flow_of(f, to_peer_key(0x4000));
-	assert_int_equal(flow.passed + flow.packets + flow.heartbeats, 0);
+	assert_int_equal(flow.passed + flow.own.packets + flow.others.packets +
+				 flow.heartbeats, 0);
 }
 
 /* What was relayed leaves by the flow's own device and no other. */

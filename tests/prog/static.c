@@ -10,8 +10,6 @@
 
 #include "vector.h"
 
-#define NUMBER 0x4000
-
 static int add(struct fixture *f, struct turn_key4 to_peer, struct turn_key4 to_client)
 {
 	struct turn_control c = { .operation = TURN_ADD_STATIC };

@@ -14,7 +14,7 @@ struct test {
 #define TEST(function) { #function, function, false }
 #define TEST_ONCE(function) { #function, function, true }
 
-extern const struct test relay_tests[], refuse_tests[], learn_tests[], answer_tests[],
+extern const struct test relay_tests[], owner_tests[], refuse_tests[], learn_tests[], answer_tests[],
 	poison_tests[], lifetime_tests[], twin_tests[], socket_tests[], forward_tests[],
 	taken_tests[], full_tests[], static_tests[], shift_tests[], sweep_tests[];
 

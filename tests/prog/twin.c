@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#define NUMBER 0x4000
-
 static void bound(struct fixture *f)
 {
 	f->live = true;

@@ -77,9 +77,11 @@ static void folds_every_width(void **state)
 	} cases[] = {
 		{ 0, 0 }, { 1, 1 }, { 0xffff, 0xffff }, { 0x10000, 1 }, { 0x1fffe, 0xffff },
 		{ 0xffff0000, 0xffff }, { 0xffffffff, 0xffff }, { 0x100000000, 1 },
-		{ 0xffffffff00000000, 0xffff }, { 0xffffffffffffffff, 0xffff },
-		{ 0x0001000100010001, 4 }, { 0xfffefffefffefffe, 0xfffb },
-		{ 0x8000800080008000, 2 }, { 0xffffffff00000001, 1 }, { 0xfffffffffffffffe, 0xfffe },
+		{ 0xffffffff0000, 0xffff }, { 0xffffffffffff, 0xffff }, { 0xffff0000ffff, 0xffff },
+		{ 0x000100010001, 3 }, { 0xfffefffefffe, 0xfffc }, { 0xfffffffffffe, 0xfffe },
+		{ 0x800080008000, 0x8001 }, { 0xffffffff0001, 1 }, { 0xffff00010001, 2 },
+		/* the largest after the first step, and what carries in every step */
+		{ 0xfffffffefffe, 0xfffd }, { 0xffffffff0002, 2 }, { 0x0001ffffffff, 1 },
 	};
 	size_t i;
 
@@ -87,11 +89,14 @@ static void folds_every_width(void **state)
 	for (i = 0; i < COUNT(cases); i++)
 		assert_int_equal(csum_fold(cases[i].sum), cases[i].folded);
 	for (i = 0; i < 100000; i++) {
-		__u64 sum = (__u64)dice() << 40 ^ (__u64)dice() << 20 ^ dice();
+		__u64 sum = ((__u64)dice() << 40 ^ (__u64)dice() << 20 ^ dice()) & 0xffffffffffff;
 
 		/* 2^16 = 1 modulo 2^16 - 1; 0 only for 0 */
 		assert_int_equal(csum_fold(sum) % 0xffff, sum % 0xffff);
 		assert_int_equal(!csum_fold(sum), !sum);
+		/* what is taken out leaves nothing */
+		sum &= 0x7ffffffffff;
+		assert_int_equal((csum_minus(sum) + sum) % 0xffff, 0);
 	}
 }
 
@@ -112,16 +117,16 @@ static void updates_like_a_full_sum(void **state)
 		}
 		old[0] = new[0] = 1; /* the sum of all zeros has no other spelling */
 		check = csum_udp_finish(words(old, sizeof(old)));
-		sum = csum_minus16(check);
+		sum = check;
 		for (i = 8; i < 24; i += 2)
-			sum += csum_minus16(word_at(old + i));
+			sum += word_at(old + i);
 		for (; i < 40; i += 4) {
 			__u32 word;
 
 			memcpy(&word, old + i, 4);
-			sum += csum_minus32(word);
+			sum += word;
 		}
-		sum += words(new + 8, 32);
+		sum = csum_minus(sum) + words(new + 8, 32);
 		assert_int_equal(csum_udp_finish(sum), csum_udp_finish(words(new, sizeof(new))));
 		assert_int_equal(packet_be16(csum_udp_finish(sum)) % 0xffff,
 				 (0xffff - plain_sum(new, sizeof(new))) % 0xffff);
@@ -137,8 +142,7 @@ static void an_update_does_not_mend(void **state)
 	for (wrong = 1; wrong < 0xffff; wrong += 7) {
 		__u16 right = csum_udp_finish(0x1234 + 0x5678);
 		__u16 check = csum_fold((__u64)right + wrong);
-		__u16 updated = csum_udp_finish((__u64)csum_minus16(check) +
-						csum_minus16(0x5678) + 0x9abc);
+		__u16 updated = csum_udp_finish(csum_minus(check + 0x5678) + 0x9abc);
 
 		assert_int_equal(updated % 0xffff,
 				 (csum_udp_finish(0x1234 + 0x9abc) + wrong) % 0xffff);
