@@ -259,8 +259,6 @@ static int fill(struct json_object *document, const struct turnctl_instance *ins
 	json_object_object_add(document, "problems", problems);
 	code = states ? turnctl_config_read(instance, &config, err)
 		      : turnctl_fail(err, ENOMEM, "out of memory");
-	if (!code)
-		code = turnctl_check_netns(instance, &config, err);
 	count = code ? code : turnctl_devices_read(instance, states, err);
 	for (i = 0; i < count; i++) {
 		const char *name = states[i].exists ? states[i].link.name : states[i].device.name;
@@ -275,7 +273,8 @@ static int fill(struct json_object *document, const struct turnctl_instance *ins
 	if (count < 0)
 		return count;
 	if (words->device && !shown)
-		return turnctl_fail(err, ENOENT, "%s is not attached", words->device);
+		return turnctl_fail(err, TURNCTL_NOT_ATTACHED, "%s is not attached",
+				    words->device);
 	if (!count)
 		problem(problems, "no device is attached, but pins are left; 'turnctl detach --all' "
 			"removes them");

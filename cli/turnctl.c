@@ -69,7 +69,7 @@ int cli_dispatch(const struct cli *cli, const struct cli_command *table, const c
 int cli_fail(int code, const struct turnctl_error *err)
 {
 	fprintf(stderr, "turnctl: %s\n", err->text);
-	return code == -ENOENT && strstr(err->text, "attached") ? CLI_NOT_ATTACHED : CLI_FAILED;
+	return code == -TURNCTL_NOT_ATTACHED ? CLI_NOT_ATTACHED : CLI_FAILED;
 }
 
 void cli_parse(const struct argp *argp, const char *name, int argc, char **argv, void *input)

@@ -187,11 +187,8 @@ static int configure(const struct turnctl_instance *instance, const struct turnc
 {
 	struct turn_listener standard = { .port = htons(3478) };
 	struct turn_config config = *before;
-	int code, i;
+	int code = 0, i;
 
-	code = turnctl_check_netns(instance, &config, err);
-	if (code)
-		return code;
 	if (config.mode && config.mode != attach->mode)
 		return turnctl_fail(err, EINVAL,
 				    "instance '%s' runs in %s mode, and its devices must all be in one; "
@@ -284,8 +281,8 @@ static int clear_remains(const struct turnctl_instance *instance, const struct t
 		return 0;
 	if (device.flags & TURN_UP)
 		return turnctl_fail(err, EEXIST,
-				    "%s is attached already; 'turnctl detach %s' first to change how",
-				    link->name, link->name);
+				    "%s is attached already; 'turnctl%s detach %s' first to change how",
+				    link->name, instance->option, link->name);
 	return turnctl_device_take_out(instance, index, &device, err);
 }
 
@@ -341,6 +338,38 @@ int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 	return code;
 }
 
+/* What configure() would do. */
+static void plan_configuration(const struct turnctl_attach *attach, bool exists,
+			       void (*step)(const char *text))
+{
+	char ip[INET_ADDRSTRLEN], private[INET_ADDRSTRLEN], text[256];
+	int i;
+
+	for (i = 0; i < attach->listeners; i++) {
+		const struct turn_listener *listener = &attach->listener[i];
+
+		inet_ntop(AF_INET, &listener->ip.v4, ip, sizeof(ip));
+		snprintf(text, sizeof(text), "serve %s:%u", listener->ip.v4 ? ip : "*",
+			 ntohs(listener->port));
+		step(text);
+	}
+	if (!exists && !attach->listeners)
+		step("serve *:3478");
+	for (i = 0; i < attach->externals; i++) {
+		const struct turn_external *external = &attach->external[i];
+
+		inet_ntop(AF_INET, &external->pub.v4, ip, sizeof(ip));
+		inet_ntop(AF_INET, &external->priv.v4, private, sizeof(private));
+		snprintf(text, sizeof(text), "external address %s is %s here", ip,
+			 external->priv.v4 ? private : "the listener's");
+		step(text);
+	}
+	if (attach->heartbeat_ms) {
+		snprintf(text, sizeof(text), "heartbeat every %g s", attach->heartbeat_ms / 1000.0);
+		step(text);
+	}
+}
+
 int turnctl_attach_plan(const char *name, const struct turnctl_attach *attach,
 			void (*step)(const char *text), struct turnctl_error *err)
 {
@@ -354,12 +383,14 @@ int turnctl_attach_plan(const char *name, const struct turnctl_attach *attach,
 	bool exists;
 	int code, i, j, count;
 
-	code = gather_links(attach, links, err);
+	code = turnctl_check_root(err);
+	if (!code)
+		code = gather_links(attach, links, err);
 	if (code)
 		return code;
 	code = turnctl_instance_open(&instance, name, false, err);
 	exists = !code;
-	if (code && code != -ENOENT)
+	if (code && code != -TURNCTL_NOT_ATTACHED)
 		return code;
 	code = 0;
 	if (!exists) {
@@ -368,6 +399,7 @@ int turnctl_attach_plan(const char *name, const struct turnctl_attach *attach,
 						    : TURNCTL_DEFAULT_CHANNELS);
 		step(text);
 	}
+	plan_configuration(attach, exists, step);
 	for (i = 0; i <= attach->relays && !code; i++) {
 		make_plan(attach, &links[i], i == 0, exists ? &instance : NULL, &plan);
 		if (exists && turnctl_device_find(&instance, links[i].ifindex, &device) >= 0 &&

@@ -105,6 +105,14 @@ int turnctl_exits_add(const struct turnctl_instance *instance, const struct turn
 	return code;
 }
 
+/* The kernel drops an exit with its device, in whatever network namespace that is. */
+static bool any_exit(const struct turnctl_instance *instance)
+{
+	__u32 ifindex;
+
+	return !bpf_map_get_next_key(instance->map[TURNCTL_PLAIN_EXITS], NULL, &ifindex);
+}
+
 static void remove_exits(const struct turnctl_instance *instance, __u32 ifindex)
 {
 	bpf_map_delete_elem(instance->map[TURNCTL_EXITS], &ifindex);
@@ -127,32 +135,39 @@ int turnctl_device_take_out(const struct turnctl_instance *instance, int index,
 		if (code)
 			return code;
 	}
-	remove_exits(instance, device->ifindex);
 	code = turnctl_egress_detach(device, instance->path, err);
-	return code ? code : turnctl_device_write(instance, index, &none, err);
+	if (code)
+		return code;
+	remove_exits(instance, device->ifindex); /* last: while there is one, something is attached */
+	return turnctl_device_write(instance, index, &none, err);
+}
+
+/* Of an instance of another network namespace, which has gone with its devices, only pins are left. */
+static int remove_remains(const char *name, int refusal, struct turnctl_error *err)
+{
+	struct turnctl_instance instance;
+	int code = turnctl_instance_open_anywhere(&instance, name, true, NULL);
+
+	if (code)
+		return refusal;
+	code = any_exit(&instance) ? refusal : turnctl_instance_remove(&instance, err);
+	turnctl_instance_close(&instance);
+	return code;
 }
 
 int turnctl_detach(const char *name, const char *wanted, struct turnctl_error *err)
 {
 	struct turnctl_instance instance;
-	struct turn_config config;
 	struct turn_device device;
 	bool found = false;
 	int code;
 	__u32 i;
 
 	code = turnctl_instance_open(&instance, name, true, err);
+	if (code == -EXDEV && !wanted)
+		return remove_remains(name, code, err);
 	if (code)
 		return code;
-	code = turnctl_config_read(&instance, &config, err);
-	if (!code)
-		code = turnctl_check_netns(&instance, &config, err);
-	if (code == -EXDEV && !wanted && !turnctl_netns_exists(config.netns)) {
-		/* the devices went with their namespace; only pins are left */
-		code = turnctl_instance_remove(&instance, err);
-		turnctl_instance_close(&instance);
-		return code;
-	}
 	for (i = 0; i < TURN_DEVICES && !code; i++) {
 		struct turnctl_link link;
 
@@ -174,7 +189,7 @@ int turnctl_detach(const char *name, const char *wanted, struct turnctl_error *e
 			code = turnctl_instance_remove(&instance, err);
 	}
 	if (!code && wanted && !found)
-		code = turnctl_fail(err, ENOENT, "%s is not attached", wanted);
+		code = turnctl_fail(err, TURNCTL_NOT_ATTACHED, "%s is not attached", wanted);
 	turnctl_instance_close(&instance);
 	return code;
 }

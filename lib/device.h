@@ -32,7 +32,7 @@ int turnctl_device_take_out(const struct turnctl_instance *instance, int index,
 /* ---- detach and state ----------------------------------------------------------------------------- */
 
 /* Detaches one device, or all (@device NULL); the last one takes the instance's pins, sysctl and
- * neighbour entries with it. -ENOENT if it is not attached. */
+ * neighbour entries with it. -TURNCTL_NOT_ATTACHED if it is not. */
 int turnctl_detach(const char *instance, const char *device, struct turnctl_error *err);
 
 /* What there is to say about an attached device. */

@@ -6,6 +6,11 @@
 #ifndef TURNCTL_ERROR_H
 #define TURNCTL_ERROR_H
 
+#include <errno.h>
+
+/* The errno that says: nothing, or not this device, is attached. No kernel call we make gives it. */
+#define TURNCTL_NOT_ATTACHED ENOTCONN
+
 struct turnctl_error {
 	char text[768]; /* what object, why, and what to do next; no trailing newline or full stop */
 };

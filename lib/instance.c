@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,12 +44,16 @@ bool turnctl_instance_name_ok(const char *name)
 
 static void instance_init(struct turnctl_instance *instance, const char *name)
 {
+	char copy[sizeof(instance->name)]; /* @name may be the instance's own */
 	int i;
 
+	snprintf(copy, sizeof(copy), "%s", name);
 	memset(instance, 0, sizeof(*instance));
-	snprintf(instance->name, sizeof(instance->name), "%s", name);
+	memcpy(instance->name, copy, sizeof(copy));
 	snprintf(instance->path, sizeof(instance->path), TURNCTL_PINS "/%s/abi-%d", instance->name,
 		 TURN_ABI);
+	if (strcmp(instance->name, TURNCTL_DEFAULT_INSTANCE))
+		snprintf(instance->option, sizeof(instance->option), " -i %s", instance->name);
 	instance->lock = instance->control = -1;
 	for (i = 0; i < TURNCTL_MAPS; i++)
 		instance->map[i] = -1;
@@ -78,8 +81,13 @@ static int check_bpffs(struct turnctl_error *err)
 		return 0;
 	return turnctl_fail(err, ENOENT,
 			    "no BPF file system at " TURNCTL_BPFFS
-			    "; mount one with 'mount -t bpf bpf " TURNCTL_BPFFS
+			    "; mount one with 'mount -t bpf -o mode=700 bpf " TURNCTL_BPFFS
 			    "' (under 'ip netns exec', which hides it, use 'nsenter --net=' instead)");
+}
+
+int turnctl_check_root(struct turnctl_error *err)
+{
+	return geteuid() ? turnctl_fail(err, EPERM, "only root may change what is attached") : 0;
 }
 
 static int make_dir(const char *path, struct turnctl_error *err)
@@ -99,6 +107,9 @@ static int take_lock(struct turnctl_instance *instance, struct turnctl_error *er
 	struct stat held, named;
 	int attempt, fd, code;
 
+	code = turnctl_check_root(err);
+	if (code)
+		return code;
 	for (attempt = 0; attempt < 100; attempt++) {
 		code = make_dir(TURNCTL_PINS, err);
 		if (code)
@@ -166,6 +177,27 @@ static int open_pin(const struct turnctl_instance *instance, const char *name, i
 				  "up then)", path);
 }
 
+/* There is no such instance; the user may have meant another one. */
+static int nothing_attached(const struct turnctl_instance *instance, struct turnctl_error *err)
+{
+	DIR *dir = opendir(TURNCTL_PINS);
+	struct dirent *entry;
+	char others[256] = "";
+	size_t used = 0;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && used < sizeof(others))
+			used += snprintf(others + used, sizeof(others) - used, "%s%s",
+					 used ? ", " : "", entry->d_name);
+	if (dir)
+		closedir(dir);
+	if (!used)
+		return turnctl_fail(err, TURNCTL_NOT_ATTACHED, "nothing is attached");
+	return turnctl_fail(err, TURNCTL_NOT_ATTACHED,
+			    "nothing is attached as instance '%s'; instances are: %s",
+			    instance->name, others);
+}
+
 static int open_pins(struct turnctl_instance *instance, struct turnctl_error *err)
 {
 	int code, i;
@@ -174,7 +206,7 @@ static int open_pins(struct turnctl_instance *instance, struct turnctl_error *er
 		if (errno == EACCES)
 			return turnctl_fail(err, EACCES, "cannot read %s: be root", instance->path);
 		code = check_layout(instance, err);
-		return code ? code : turnctl_fail(err, ENOENT, "nothing is attached");
+		return code ? code : nothing_attached(instance, err);
 	}
 	for (i = 0; i < TURNCTL_MAPS; i++) {
 		code = open_pin(instance, map_names[i], &instance->map[i], err);
@@ -184,8 +216,33 @@ static int open_pins(struct turnctl_instance *instance, struct turnctl_error *er
 	return open_pin(instance, "turn_control", &instance->control, err);
 }
 
+static int check_netns(const struct turnctl_instance *instance, struct turnctl_error *err)
+{
+	struct turn_config config;
+	int code = turnctl_config_read(instance, &config, err);
+
+	if (code || !config.netns || config.netns == turnctl_own_netns())
+		return code;
+	return turnctl_fail(err, EXDEV,
+			    "instance '%s' belongs to another network namespace; enter that one with "
+			    "'nsenter --net=', or use another --instance here", instance->name);
+}
+
 int turnctl_instance_open(struct turnctl_instance *instance, const char *name, bool change,
 			  struct turnctl_error *err)
+{
+	int code = turnctl_instance_open_anywhere(instance, name, change, err);
+
+	if (code)
+		return code;
+	code = check_netns(instance, err);
+	if (code)
+		turnctl_instance_close(instance);
+	return code;
+}
+
+int turnctl_instance_open_anywhere(struct turnctl_instance *instance, const char *name, bool change,
+				   struct turnctl_error *err)
 {
 	int code;
 
@@ -194,7 +251,7 @@ int turnctl_instance_open(struct turnctl_instance *instance, const char *name, b
 	if (code)
 		return code;
 	if (access(TURNCTL_PINS, F_OK) && errno == ENOENT)
-		return turnctl_fail(err, ENOENT, "nothing is attached");
+		return nothing_attached(instance, err);
 	if (change)
 		code = take_lock(instance, err);
 	if (!code)
@@ -370,6 +427,8 @@ int turnctl_instance_make(struct turnctl_instance *instance, const char *name,
 	if (!code)
 		code = open_pins(instance, err);
 	if (!code)
+		code = check_netns(instance, err);
+	if (!code)
 		code = check_size(instance, channels, err);
 	if (code)
 		turnctl_instance_close(instance);
@@ -419,36 +478,6 @@ __u64 turnctl_own_netns(void)
 	struct stat st;
 
 	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
-}
-
-static bool any_has_inode(const char *pattern, __u64 inode)
-{
-	bool found = false;
-	struct stat st;
-	glob_t paths;
-	size_t i;
-
-	if (glob(pattern, GLOB_NOSORT, NULL, &paths))
-		return false;
-	for (i = 0; i < paths.gl_pathc && !found; i++)
-		found = !stat(paths.gl_pathv[i], &st) && st.st_ino == inode;
-	globfree(&paths);
-	return found;
-}
-
-bool turnctl_netns_exists(__u64 inode)
-{
-	return any_has_inode("/run/netns/*", inode) || any_has_inode("/proc/[0-9]*/ns/net", inode);
-}
-
-int turnctl_check_netns(const struct turnctl_instance *instance, const struct turn_config *config,
-			struct turnctl_error *err)
-{
-	if (!config->netns || config->netns == turnctl_own_netns())
-		return 0;
-	return turnctl_fail(err, EXDEV,
-			    "instance '%s' belongs to another network namespace; enter that one with "
-			    "'nsenter --net=', or use another --instance here", instance->name);
 }
 
 __u32 turnctl_instance_id(const struct turnctl_instance *instance)

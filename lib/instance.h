@@ -14,6 +14,7 @@
 
 #define TURNCTL_BPFFS "/sys/fs/bpf"
 #define TURNCTL_PINS TURNCTL_BPFFS "/turnctl"
+#define TURNCTL_DEFAULT_INSTANCE "default"
 #define TURNCTL_DEFAULT_CHANNELS 16384
 #define TURNCTL_MOST_CHANNELS 1000000
 
@@ -33,26 +34,35 @@ enum turnctl_map {
 
 struct turnctl_instance {
 	char name[32];
+	char option[40]; /* " -i NAME" for commands in messages; "" for the default instance */
 	char path[128]; /* of the pins */
 	int lock;       /* descriptor that holds the lock, -1 = none */
 	int map[TURNCTL_MAPS];
 	int control; /* turn_control, pinned */
 };
 
+/* -EPERM for anybody but root, who would leave directories behind that root then refuses. */
+int turnctl_check_root(struct turnctl_error *err);
+
 /* Is @name fit for an instance: 1 to 31 of [A-Za-z0-9_-]? */
 bool turnctl_instance_name_ok(const char *name);
 
 /*
- * Opens the pinned instance. -ENOENT: there is none (nothing attached under that name); -EPROTO:
- * there is one of another layout. With @change, the lock is taken first (waiting for other
- * commands); readers do without. Close with turnctl_instance_close() after success only.
+ * Opens the pinned instance. -TURNCTL_NOT_ATTACHED: there is none; -EPROTO: there is one of another
+ * layout; -EXDEV: its devices are in another network namespace, where their indices mean others.
+ * With @change, the lock is taken first (waiting for other commands); readers do without. Close
+ * with turnctl_instance_close() after success only.
  */
 int turnctl_instance_open(struct turnctl_instance *instance, const char *name, bool change,
 			  struct turnctl_error *err);
 
+/* The same from any network namespace: no device's index may be used. */
+int turnctl_instance_open_anywhere(struct turnctl_instance *instance, const char *name, bool change,
+				   struct turnctl_error *err);
+
 /*
- * Opens the instance or makes it, locked. @max_channels sizes a new one (0: the default); it is
- * -EINVAL to give another number than an existing one has.
+ * Opens the instance (as above) or makes it, locked. @max_channels sizes a new one (0: the default);
+ * it is -EINVAL to give another number than an existing one has.
  */
 int turnctl_instance_make(struct turnctl_instance *instance, const char *name,
 			  unsigned int max_channels, struct turnctl_error *err);
@@ -69,12 +79,8 @@ int turnctl_config_read(const struct turnctl_instance *instance, struct turn_con
 int turnctl_config_write(const struct turnctl_instance *instance,
 			 const struct turn_config *config, struct turnctl_error *err);
 
-/* Devices are known by index, which means something in one network namespace only: the inode of
- * ours, and -EXDEV if the instance's is another. */
+/* The inode of our network namespace. */
 __u64 turnctl_own_netns(void);
-bool turnctl_netns_exists(__u64 inode); /* some process, or a name in /run/netns, holds it */
-int turnctl_check_netns(const struct turnctl_instance *instance, const struct turn_config *config,
-			struct turnctl_error *err);
 
 /* The id of the instance's turn_ports map: every stage reads it, so a program that has it is ours. */
 __u32 turnctl_instance_id(const struct turnctl_instance *instance);

@@ -156,8 +156,9 @@ static int find_hop(const struct turnctl_instance *instance, const char *what,
 		return code;
 	if (!turnctl_is_attached(instance, route.ifindex))
 		return turnctl_fail(err, ENODEV,
-				    "the route to %s %s leaves by %s, which is not attached; attach it "
-				    "with --relay %s", what, text, link.name, link.name);
+				    "the route to %s %s leaves by %s, which is not attached; "
+				    "'turnctl%s attach %s' adds it", what, text, link.name,
+				    instance->option, link.name);
 	code = turnctl_neigh_resolve(route.ifindex, &route.next_hop, NEIGH_TIMEOUT, hop->dmac, err);
 	if (code)
 		return code;
