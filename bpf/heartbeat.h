@@ -34,6 +34,9 @@ static __always_inline void turn_set_deadline(struct turn_flow *flow,
 	if (proof < deadline)
 		deadline = proof;
 	flow->deadline = deadline;
+	/* withdrawn meanwhile, on another CPU? Either we see its flag, or its 0 comes after ours. */
+	if (__sync_fetch_and_or(&flow->flags, 0) & TURN_WITHDRAWN)
+		flow->deadline = 0;
 }
 
 /*
@@ -241,8 +244,9 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 			flow->reason = TURN_REASON_UNCONFIRMED;
 		return flow->reason;
 	}
-	/* of packets that come at once on several CPUs, one moves the deadline */
-	if (__sync_val_compare_and_swap(&flow->deadline, deadline, now + 1) == deadline) {
+	/* of packets that come at once on several CPUs, one moves the deadline, and only once */
+	if (deadline <= now &&
+	    __sync_val_compare_and_swap(&flow->deadline, deadline, now + 1) == deadline) {
 		flow->due = turn_next_beat(config, now);
 		if (++flow->missed >= TURN_MISSES)
 			turn_unconfirmed(flow); /* which this packet's twin will lift */

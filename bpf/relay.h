@@ -215,11 +215,13 @@ static __always_inline void turn_prepare(const struct turn_view *v, struct turn_
 	h->ip_len = packet_be16(ip_len);
 	h->udp_len = packet_be16(ip_len - sizeof(struct iphdr));
 	h->udp_check = turn_udp_check(v, h->udp_len);
-	h->id = v->p.ip->id;
 }
 
-/* Counts the frame as relayed: from here on it is. A packet that may be fragmented gets an ID of
- * its own on the new path; the old one may be the same every time, if it came with DF (RFC 6864). */
+/*
+ * Counts the frame as relayed: from here on it is. DF is never set: routers that have a smaller MTU
+ * fragment then, instead of telling us by an ICMP message that nothing here would read. So every
+ * packet gets an ID of its own (RFC 6864).
+ */
 static __always_inline void turn_relayed(const struct turn_view *v, struct turn_headers *h)
 {
 	struct turn_stats *stats = turn_count();
@@ -233,8 +235,7 @@ static __always_inline void turn_relayed(const struct turn_view *v, struct turn_
 		sequence = ~__sync_fetch_and_add(&flow->others.packets, 1); /* from the other end */
 		__sync_fetch_and_add(&flow->others.bytes, v->length);
 	}
-	if (!flow->frag_off)
-		h->id = packet_be16(sequence + flow->sport);
+	h->id = packet_be16(sequence + flow->sport);
 	if (!stats)
 		return;
 	if (v->to_peer) {
@@ -274,10 +275,10 @@ static __always_inline void turn_write(void *at, const struct turn_flow *flow,
 	*(__u16 *)ip = version_tos;
 	ip->tot_len = h->ip_len;
 	ip->id = h->id;
-	ip->frag_off = flow->frag_off;
+	ip->frag_off = 0;
 	*(__u16 *)&ip->ttl = ttl_protocol;
-	ip->check = ~csum_fold((__u64)version_tos + h->ip_len + h->id + flow->frag_off +
-			       ttl_protocol + flow->saddr.v4 + flow->daddr.v4);
+	ip->check = ~csum_fold((__u64)version_tos + h->ip_len + h->id + ttl_protocol +
+			       flow->saddr.v4 + flow->daddr.v4);
 	ip->saddr = flow->saddr.v4;
 	ip->daddr = flow->daddr.v4;
 	udp->source = flow->sport;

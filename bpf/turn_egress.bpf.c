@@ -68,25 +68,24 @@ static __always_inline int is_ours(struct __sk_buff *skb)
 }
 
 /*
- * The stack had to fragment what the relay sends to a peer: the path takes less than the device.
- * From now on packets that are too large for it are left to the stack.
+ * The stack had to fragment what the server sends: the path takes less than the device. From now on
+ * packets that are too large for it are left to the stack.
  */
-static __always_inline void turn_fragmented(const struct turn_sent *sent)
+static __always_inline void turn_fragmented(const struct turn_sent *sent, struct turn_flow *flow)
 {
 	__u16 path_mtu = packet_be16(sent->ip.tot_len);
-	struct turn_key4 key;
-	struct turn_flow *cli = turn_flow_of_relay(sent, &key);
 
-	if (cli && path_mtu < cli->mtu)
-		cli->mtu = path_mtu;
+	if (flow && path_mtu < flow->mtu)
+		flow->mtu = path_mtu;
 }
 
 static __always_inline void turn_read_sent(struct __sk_buff *skb)
 {
 	struct turn_config *config = turn_configuration();
 	struct turn_sent sent;
-	struct turn_key4 tuple;
+	struct turn_key4 key;
 	__u32 length;
+	int served;
 
 	/* a GSO packet is several datagrams under one header: not read, which costs speed only */
 	if (!config || skb->gso_size ||
@@ -102,8 +101,14 @@ static __always_inline void turn_read_sent(struct __sk_buff *skb)
 	    bpf_skb_load_bytes(skb, PACKET_UDP_OFFSET, &sent.udp, sizeof(sent.udp)) ||
 	    !turn_port_used(sent.udp.source) || !is_ours(skb))
 		return;
+	served = turn_served(config, sent.ip.saddr, sent.udp.source);
+	sent.channel.number = 0;
+	if (served &&
+	    bpf_skb_load_bytes(skb, PACKET_HEADERS, &sent.channel, sizeof(sent.channel)))
+		return;
 	if (sent.ip.frag_off & packet_be16(PACKET_FRAGMENT)) {
-		turn_fragmented(&sent);
+		turn_fragmented(&sent, served ? turn_flow_of_listener(&sent, &key)
+					      : turn_flow_of_relay(&sent, &key));
 		return;
 	}
 	length = packet_be16(sent.udp.len);
@@ -111,19 +116,18 @@ static __always_inline void turn_read_sent(struct __sk_buff *skb)
 		return;
 	sent.payload = length - sizeof(sent.udp);
 
-	if (!turn_served(config, sent.ip.saddr, sent.udp.source)) {
+	if (!served) {
 		turn_twin_to_peer(skb, &sent);
 		return;
 	}
-	if (sent.payload < sizeof(sent.channel) ||
-	    bpf_skb_load_bytes(skb, PACKET_HEADERS, &sent.channel, sizeof(sent.channel)))
+	if (sent.payload < sizeof(sent.channel))
 		return;
 	if (channel_number_ok(packet_be16(sent.channel.number))) {
 		turn_twin_to_client(skb, &sent);
 		return;
 	}
-	turn_way_back(&sent, &tuple);
-	turn_answer(skb, &tuple, config, sent.payload);
+	turn_way_back(&sent, &key);
+	turn_answer(skb, &key, config, sent.payload);
 }
 
 SEC("tc")

@@ -2,7 +2,7 @@
 /*
  * The twin is the proof. When the server itself sends on the packet that was left to it, the
  * channel is what we took it for, in this direction, and the packet shows the way out: device,
- * MACs, and how the server sets DF. Seen at TC egress, where the final headers stand.
+ * and MACs. Seen at TC egress, where the final headers stand.
  */
 #ifndef TURN_TWINS_H
 #define TURN_TWINS_H
@@ -63,8 +63,7 @@ static __always_inline void turn_take_hop(struct __sk_buff *skb, const struct tu
 
 	__builtin_memcpy(flow->dmac, sent->eth.h_dest, ETH_ALEN);
 	__builtin_memcpy(flow->smac, sent->eth.h_source, ETH_ALEN);
-	flow->frag_off = sent->ip.frag_off & packet_be16(PACKET_DF);
-	/* what is known of the path (turn_fragmented) is kept while it leaves by the same device */
+	/* what is known of the path (turn_read_sent) is kept while it leaves by the same device */
 	bpf_check_mtu(skb, 0, &mtu, 0, 0);
 	if (mtu > 0xffff)
 		mtu = 0xffff;
@@ -150,24 +149,35 @@ static __always_inline void turn_twin_to_peer(struct __sk_buff *skb, const struc
 		turn_twin(skb, sent, &cli_key, cli, PACKET_HEADERS, sent->payload);
 }
 
+/* The peer's data that ChannelData from a listener to a client may carry, or NULL. */
+static __always_inline struct turn_flow *turn_flow_of_listener(const struct turn_sent *sent,
+							       struct turn_key4 *rem_key)
+{
+	struct turn_key4 cli_key;
+	struct turn_flow *rem, *cli;
+
+	turn_way_back(sent, &cli_key);
+	cli_key.channel = sent->channel.number;
+	cli = bpf_map_lookup_elem(&turn_flows, &cli_key);
+	if (!cli)
+		return NULL;
+	turn_partner_key(&cli_key, cli, rem_key);
+	rem = bpf_map_lookup_elem(&turn_flows, rem_key);
+	return rem && turn_are_partners(&cli_key, rem) ? rem : NULL;
+}
+
 /* Listener to client, ChannelData: the twin of a peer's packet. */
 static __always_inline void turn_twin_to_client(struct __sk_buff *skb,
 						const struct turn_sent *sent)
 {
 	__u32 length = packet_be16(sent->channel.length);
-	struct turn_key4 cli_key, rem_key;
-	struct turn_flow *rem, *cli;
+	struct turn_key4 rem_key;
+	struct turn_flow *rem;
 
 	if (channel_surplus(length, sent->payload) < 0)
 		return;
-	turn_way_back(sent, &cli_key);
-	cli_key.channel = sent->channel.number;
-	cli = bpf_map_lookup_elem(&turn_flows, &cli_key);
-	if (!cli)
-		return;
-	turn_partner_key(&cli_key, cli, &rem_key);
-	rem = bpf_map_lookup_elem(&turn_flows, &rem_key);
-	if (rem && turn_are_partners(&cli_key, rem))
+	rem = turn_flow_of_listener(sent, &rem_key);
+	if (rem)
 		turn_twin(skb, sent, &rem_key, rem, PACKET_HEADERS + CHANNEL_HEADER, length);
 }
 

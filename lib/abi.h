@@ -95,13 +95,13 @@ struct turn_flow {
 	__u32 epoch;
 	union turn_ip saddr, daddr; /* the new header's addresses and ports */
 	__be16 sport, dport;
-	__be16 channel;  /* the channel's number, in both directions */
-	__be16 frag_off; /* DF as the server's own packets have it */
-	__u32 ifindex;   /* egress device */
-	__u16 mtu;       /* largest IP packet it takes, bytes */
+	__be16 channel; /* the channel's number, in both directions */
+	__u16 mtu;      /* largest IP packet that the way out takes, bytes */
+	__u32 ifindex;  /* egress device */
 	__u8 dmac[ETH_ALEN], smac[ETH_ALEN];
 	__u8 state;  /* enum turn_state */
 	__u8 reason; /* enum turn_reason: why @state is not TURN_OFFLOADED */
+	__u16 zero;
 	__u32 owner; /* CPU + 1 that saw the first packet, and as a rule sees all; 0: none yet */
 	/* counted by the fast path: the flow's count is the sum */
 	struct turn_relayed own;    /* by the owner, without atomics, which cost 5 ns each */

@@ -72,7 +72,7 @@ int bench_swap(struct xdp_md *ctx)
 struct bench_old {
 	struct turn_key4 key;
 	__u32 length; /* of the application data */
-	__u16 check, id, frag_off;
+	__u16 check, id;
 	__be16 udp_len;
 	__u8 tos, ttl;
 };
@@ -119,10 +119,9 @@ static __always_inline void bench_write(void *data, const struct bench_old *old,
 	*(__u16 *)ip = first;
 	ip->tot_len = len;
 	ip->id = old->id;
-	ip->frag_off = old->frag_off;
+	ip->frag_off = 0;
 	*(__u16 *)&ip->ttl = ttl;
-	ip->check = ~csum_fold((__u64)first + len + old->id + old->frag_off + ttl + flow->saddr +
-			       flow->daddr);
+	ip->check = ~csum_fold((__u64)first + len + old->id + ttl + flow->saddr + flow->daddr);
 	ip->saddr = flow->saddr;
 	ip->daddr = flow->daddr;
 	udp->source = flow->sport;
@@ -161,7 +160,6 @@ static __always_inline int bench_forward(struct xdp_md *ctx, const int to_peer)
 		return XDP_PASS;
 	old.tos = p.ip->tos;
 	old.id = p.ip->id;
-	old.frag_off = p.ip->frag_off;
 	old.ttl = p.ip->ttl;
 	old.check = p.udp->check;
 	old.udp_len = p.udp->len;

@@ -88,7 +88,6 @@ static void make_flow(const struct turn_key4 *out, __u32 slot, bool due, struct 
 	flow->sport = out->dport;
 	flow->dport = out->sport;
 	flow->channel = packet_be16(BENCH_CHANNEL);
-	flow->frag_off = packet_be16(PACKET_DF);
 	flow->ifindex = LO;
 	flow->mtu = ETH_DATA_LEN;
 	memcpy(flow->dmac, bench_hop_mac, ETH_ALEN);

@@ -16,7 +16,6 @@ static void set_owner(struct fixture *f, __u32 owner)
 	struct turn_flow flow = flow_of(f, to_peer_key(NUMBER));
 
 	flow.owner = owner;
-	flow.frag_off = 0; /* so that every packet gets an identification of its own */
 	flow_write(f, to_peer_key(NUMBER), &flow);
 }
 

@@ -22,7 +22,6 @@ struct turn_flow vector_flow(struct fixture *f, const struct vector *v, unsigned
 		.sport = v->sport,
 		.dport = v->dport,
 		.channel = v->channel,
-		.frag_off = v->frag_off,
 		.ifindex = ifindex,
 		.mtu = 1500,
 		.state = TURN_OFFLOADED,

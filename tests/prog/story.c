@@ -171,7 +171,6 @@ void put_channel(struct fixture *f, __u16 number)
 		.slot = TEST_SLOT,
 		.epoch = TEST_EPOCH,
 		.channel = BE16(number),
-		.frag_off = BE16(0x4000),
 		.ifindex = f->ifindex,
 		.mtu = 1500,
 		.state = TURN_OFFLOADED,

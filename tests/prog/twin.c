@@ -339,6 +339,39 @@ static void a_fragment_shows_the_paths_mtu(void **state)
 	expect_counted(f, &before, .to_peer_packets = 1, .to_peer_bytes = 572, PASSED(MTU) = 1);
 }
 
+/* ... and what the listener sent, in which the first fragment tells the channel. */
+static void a_fragment_shows_the_clients_mtu(void **state)
+{
+	struct turn_key4 key = to_client_key(PEER);
+	static const char big[600];
+	struct fixture *f = *state;
+	struct turn_stats before;
+	struct frame frame;
+	__u8 payload[700];
+	unsigned int size;
+
+	relaying(f);
+	frame_sent(&frame, SERVER, CLIENT, payload,
+		   channel_data(payload, NUMBER + 1, big, 568, 0)); /* another channel's */
+	put16(frame.data + AT_FRAGMENT, 0x2000);
+	frame_fix_ip(&frame);
+	server_sends(f, &frame);
+	assert_int_equal(flow_of(f, key).mtu, 1500);
+	frame_sent(&frame, SERVER, CLIENT, payload, channel_data(payload, NUMBER, big, 568, 0));
+	put16(frame.data + AT_FRAGMENT, 0x2000);
+	frame_fix_ip(&frame);
+	server_sends(f, &frame);
+	assert_int_equal(flow_of(f, key).mtu, 600);
+	assert_int_equal(flow_of(f, to_peer_key(NUMBER)).mtu, 1500);
+	before = counters(f);
+	for (size = 568; size <= 569; size++) {
+		frame_udp(&frame, PEER, RELAY, big, size);
+		assert_int_equal(receive(f, &frame, NULL),
+				 size == 568 ? XDP_REDIRECT : XDP_PASS);
+	}
+	expect_counted(f, &before, .to_client_packets = 1, .to_client_bytes = 568, PASSED(MTU) = 1);
+}
+
 /* What ended stays ended, whatever the server still sends. */
 static void no_twin_revives_an_ended_allocation(void **state)
 {
@@ -372,6 +405,7 @@ const struct test twin_tests[] = {
 	TEST(three_heartbeats_without_a_twin_suspend),
 	TEST(a_proof_does_not_last),
 	TEST(a_fragment_shows_the_paths_mtu),
+	TEST(a_fragment_shows_the_clients_mtu),
 	TEST(no_twin_revives_an_ended_allocation),
 	{},
 };

@@ -13,7 +13,7 @@ struct vector {
 	struct turn_key4 key;
 	__be32 saddr, daddr; /* of the new headers */
 	__be16 sport, dport;
-	__be16 channel, frag_off;
+	__be16 channel;
 	const __u8 *come, *go;
 	unsigned int come_len, go_len;
 };

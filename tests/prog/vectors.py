@@ -42,7 +42,7 @@ class Vector:
 
     def __init__(self, name, to_peer, data, pad=0, tail=0, df=True, tos=0, ttl=64, ident=None,
                  packets=0, check="right", number=None):
-        self.name, self.to_peer, self.data, self.df, self.packets = name, to_peer, data, df, packets
+        self.name, self.to_peer, self.data, self.packets = name, to_peer, data, packets
         self.client, self.server, self.relay, self.peer = (
             (address(), rnd.randrange(1024, 65536)) for _ in range(4))
         self.number = number or rnd.randrange(0x4000, 0x8000)
@@ -53,9 +53,9 @@ class Vector:
         if not to_peer:
             old, new = data, bare
             here, there = (self.peer, self.relay), (self.server, self.client)
-        new_ident = ident if df else self.fresh_ident(packets, there[0][1])
-        come = self.frame(REMOTE, DEVICE, here, old, tos, ttl, ident, rnd.choice((0, 2)))
-        go = self.frame(DEVICE, HOP, there, new, tos, ttl - 1, new_ident, 2 if df else 0)
+        new_ident = self.fresh_ident(packets, there[0][1])
+        come = self.frame(REMOTE, DEVICE, here, old, tos, ttl, ident, 2 if df else 0)
+        go = self.frame(DEVICE, HOP, there, new, tos, ttl - 1, new_ident, 0)
         if check == "none":
             come[UDP].chksum = go[UDP].chksum = 0
         elif check == "wrong":
@@ -90,14 +90,14 @@ class Vector:
 		.name = "%s %s", .to_peer = %d, .packets = %d, .length = %d,
 		.key = { %s, %s, BE16(%d), BE16(%d), BE16(%d), 0 },
 		.saddr = %s, .daddr = %s, .sport = BE16(%d), .dport = BE16(%d),
-		.channel = BE16(%d), .frag_off = BE16(%d),
+		.channel = BE16(%d),
 		.come = (const __u8 *)%s, .come_len = %d,
 		.go = (const __u8 *)%s, .go_len = %d,
 	},""" % ("to peer" if self.to_peer else "to client", self.name, self.to_peer, self.packets,
              len(self.data), be32(here[0][0]), be32(here[1][0]), here[0][1], here[1][1],
              self.number if self.to_peer else 0,
              be32(there[0][0]), be32(there[1][0]), there[0][1], there[1][1],
-             self.number, 0x4000 if self.df else 0,
+             self.number,
              literal(self.come), len(self.come), literal(self.go), len(self.go))
 
 
