@@ -49,6 +49,27 @@ static int check_transmit(const struct turnctl_chain_plan *plan, struct turnctl_
 			    plan->device);
 }
 
+/* A VLAN device's frame without its tag in it is, to XDP, one of the device below: the client would be
+ * relayed past the VLAN device, its address and its firewall rules. */
+static int check_tags(const struct turnctl_link *link, struct turnctl_error *err)
+{
+	char names[TURNCTL_VLAN_NAMES];
+	int tags = turnctl_link_hides_tags(link, names, err);
+
+	if (tags == TURNCTL_TAGS_OFFLOADED)
+		return turnctl_fail(err, EOPNOTSUPP,
+				    "%s carries VLAN devices (%s), whose frames XDP cannot tell from its "
+				    "own once the NIC has taken the tag off; turn that off with 'ethtool "
+				    "-K %s rxvlan off', or attach to the VLAN devices with --mode skb",
+				    link->name, names, link->name);
+	if (tags == TURNCTL_TAGS_HIDDEN)
+		return turnctl_fail(err, EOPNOTSUPP,
+				    "%s carries VLAN devices (%s), whose frames XDP cannot tell from its "
+				    "own, since their tag may be off before it sees them; attach to the "
+				    "VLAN devices with --mode skb", link->name, names);
+	return tags;
+}
+
 /* Devices into which a native redirect vanishes without a trace. */
 static int check_exit(const struct turnctl_link *link, enum turn_mode mode,
 		      struct turnctl_error *err)
@@ -56,6 +77,7 @@ static int check_exit(const struct turnctl_link *link, enum turn_mode mode,
 	static const char *const kinds[] = { "bridge", "macvlan", "macvtap", "ipvlan", "vlan",
 					     "dummy", "vxlan", "geneve", "team" };
 	size_t i;
+	int code;
 
 	if (!link->ethernet)
 		return turnctl_fail(err, EOPNOTSUPP,
@@ -70,9 +92,10 @@ static int check_exit(const struct turnctl_link *link, enum turn_mode mode,
 	if (!link->up)
 		return turnctl_fail(err, ENETDOWN, "%s is down; bring it up with 'ip link set %s up'",
 				    link->name, link->name);
-	if (mode == TURN_NATIVE)
-		return check_native(link, err);
-	return 0;
+	code = check_tags(link, err);
+	if (!code && mode == TURN_NATIVE)
+		code = check_native(link, err);
+	return code;
 }
 
 /* All devices of an attach: the client's first. */
@@ -270,20 +293,34 @@ static int finish_device(const struct turnctl_instance *instance,
 	return turnctl_device_write(instance, index, &device, err);
 }
 
-/* An attach that was killed has left a device that is not up: take it out first. */
-static int clear_remains(const struct turnctl_instance *instance, const struct turnctl_link *link,
-			 struct turnctl_error *err)
+static int check_free(const struct turnctl_instance *instance, const struct turnctl_link *link,
+		      struct turnctl_error *err)
 {
-	struct turn_device device;
-	int index = turnctl_device_find(instance, link->ifindex, &device);
-
-	if (index < 0)
+	if (!turnctl_is_attached(instance, link->ifindex))
 		return 0;
-	if (device.flags & TURN_UP)
-		return turnctl_fail(err, EEXIST,
-				    "%s is attached already; 'turnctl%s detach %s' first to change how",
-				    link->name, instance->option, link->name);
-	return turnctl_device_take_out(instance, index, &device, err);
+	return turnctl_fail(err, EEXIST,
+			    "%s is attached already; 'turnctl%s detach %s' first to change how",
+			    link->name, instance->option, link->name);
+}
+
+/* The instance, without what killed commands have left: a configuration by which nothing runs is
+ * not one that the operator still wants. */
+static int make_instance(struct turnctl_instance *instance, const char *name,
+			 unsigned int max_channels, struct turnctl_error *err)
+{
+	bool none;
+	int code;
+
+	code = turnctl_instance_open(instance, name, true, err);
+	if (!code) {
+		code = turnctl_clear_remains(instance, &none, err);
+		if (!code && none)
+			code = turnctl_instance_end(instance, err);
+		turnctl_instance_close(instance);
+	}
+	if (code && code != -TURNCTL_NOT_ATTACHED)
+		return code;
+	return turnctl_instance_make(instance, name, max_channels, err);
 }
 
 static void undo(struct turnctl_instance *instance, const struct turnctl_link *links, int count,
@@ -298,7 +335,7 @@ static void undo(struct turnctl_instance *instance, const struct turnctl_link *l
 			turnctl_device_take_out(instance, index, &device, NULL);
 	}
 	if (!turnctl_device_any(instance))
-		turnctl_instance_remove(instance, NULL);
+		turnctl_instance_end(instance, NULL);
 	else
 		restore(instance, before);
 }
@@ -314,13 +351,13 @@ int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 
 	code = gather_links(attach, links, err);
 	if (!code)
-		code = turnctl_instance_make(&instance, name, attach->max_channels, err);
+		code = make_instance(&instance, name, attach->max_channels, err);
 	if (code)
 		return code;
 	code = turnctl_config_read(&instance, &before, err);
 	for (i = 0; i <= attach->relays && !code; i++) {
 		make_plan(attach, &links[i], i == 0, &instance, &plans[i]);
-		code = clear_remains(&instance, &links[i], err);
+		code = check_free(&instance, &links[i], err);
 		if (!code)
 			code = turnctl_chain_check(&plans[i], err);
 	}

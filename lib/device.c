@@ -121,6 +121,32 @@ static void remove_exits(const struct turnctl_instance *instance, __u32 ifindex)
 
 /* ---- detach ------------------------------------------------------------------------------------- */
 
+/* No device is left: what static channels needed goes, and the pins. */
+int turnctl_instance_end(struct turnctl_instance *instance, struct turnctl_error *err)
+{
+	int code = turnctl_statics_end(instance, err);
+
+	return code ? code : turnctl_instance_remove(instance, err);
+}
+
+int turnctl_clear_remains(struct turnctl_instance *instance, bool *none, struct turnctl_error *err)
+{
+	struct turn_device device;
+	int code = 0;
+	__u32 i;
+
+	*none = true;
+	for (i = 0; i < TURN_DEVICES && !code; i++) {
+		if (read_device(instance, i, &device) || !device.ifindex)
+			continue;
+		if (device.flags & TURN_UP)
+			*none = false;
+		else
+			code = turnctl_device_take_out(instance, i, &device, err);
+	}
+	return code;
+}
+
 /* Takes a device out, XDP first. A device that is gone has taken all of it along. */
 int turnctl_device_take_out(const struct turnctl_instance *instance, int index,
 		    const struct turn_device *device, struct turnctl_error *err)
@@ -129,12 +155,12 @@ int turnctl_device_take_out(const struct turnctl_instance *instance, int index,
 	struct turnctl_link link;
 	int code = 0;
 
-	if (!turnctl_link_by_index(device->ifindex, &link, NULL)) {
+	code = turnctl_link_by_index(device->ifindex, &link, err);
+	if (!code)
 		code = turnctl_chain_detach(device->ifindex, link.name,
 					    turnctl_instance_id(instance), err);
-		if (code)
-			return code;
-	}
+	if (code && code != -ENODEV)
+		return code;
 	code = turnctl_egress_detach(device, instance->path, err);
 	if (code)
 		return code;
@@ -183,11 +209,8 @@ int turnctl_detach(const char *name, const char *wanted, struct turnctl_error *e
 		found = true;
 		code = turnctl_device_take_out(&instance, i, &device, err);
 	}
-	if (!code && !turnctl_device_any(&instance)) {
-		code = turnctl_statics_end(&instance, err);
-		if (!code)
-			code = turnctl_instance_remove(&instance, err);
-	}
+	if (!code && !turnctl_device_any(&instance))
+		code = turnctl_instance_end(&instance, err);
 	if (!code && wanted && !found)
 		code = turnctl_fail(err, TURNCTL_NOT_ATTACHED, "%s is not attached", wanted);
 	turnctl_instance_close(&instance);

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "link.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/sockios.h>
+#include <netlink/cache.h>
 #include <netlink/netlink.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/vlan.h>
 #include <netlink/socket.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "netlink.h"
 
@@ -72,4 +81,102 @@ int turnctl_link_by_index(int ifindex, struct turnctl_link *link, struct turnctl
 	if (ifindex <= 0)
 		return turnctl_fail(err, ENODEV, "%s: no such device; see 'ip link'", what);
 	return get_link(ifindex, NULL, what, link, err);
+}
+
+/* ---- VLAN devices above a device ----------------------------------------------------------------- */
+
+#define NAMED 3 /* of them, as TURNCTL_VLAN_NAMES has it */
+
+struct vlans {
+	int below; /* the device that we ask about */
+	int count;
+	bool other; /* one or more are not of 802.1Q */
+	char *names;
+};
+
+static bool is_above(struct rtnl_link *link, int below)
+{
+	int netns;
+
+	/* with IFLA_LINK_NETNSID, IFLA_LINK is a device of that namespace, whatever has this index here */
+	return rtnl_link_is_vlan(link) && rtnl_link_get_link(link) == below &&
+	       rtnl_link_get_link_netnsid(link, &netns);
+}
+
+static void note_vlan(struct nl_object *object, void *data)
+{
+	struct rtnl_link *link = (struct rtnl_link *)object;
+	const char *name = rtnl_link_get_name(link);
+	struct vlans *vlans = data;
+	size_t used = strlen(vlans->names);
+
+	if (!is_above(link, vlans->below))
+		return;
+	if (rtnl_link_vlan_get_protocol(link) != htons(ETH_P_8021Q))
+		vlans->other = true;
+	if (vlans->count++ < NAMED)
+		snprintf(vlans->names + used, TURNCTL_VLAN_NAMES - used, "%s%s", used ? ", " : "",
+			 name ? name : "?");
+}
+
+/* Fills @vlans, of which @below and @names (TURNCTL_VLAN_NAMES) are set. */
+static int find_vlans(struct vlans *vlans)
+{
+	struct nl_cache *links;
+	struct nl_sock *sk;
+	size_t used;
+	int ret;
+
+	vlans->names[0] = '\0';
+	ret = turnctl_netlink_open(&sk);
+	if (ret)
+		return ret;
+	ret = rtnl_link_alloc_cache(sk, AF_UNSPEC, &links);
+	nl_socket_free(sk);
+	if (ret < 0)
+		return -turnctl_netlink_errno(ret);
+	nl_cache_foreach(links, note_vlan, vlans);
+	nl_cache_free(links);
+	used = strlen(vlans->names);
+	if (vlans->count > NAMED)
+		snprintf(vlans->names + used, TURNCTL_VLAN_NAMES - used, " and %d more",
+			 vlans->count - NAMED);
+	return 0;
+}
+
+/* rx-vlan-offload: 1, 0 or a negative errno. */
+static int takes_tags_off(const struct turnctl_link *link)
+{
+	struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
+	struct ifreq request = { .ifr_data = (void *)&flags };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int code = 0;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", link->name);
+	if (ioctl(fd, SIOCETHTOOL, &request))
+		code = -errno;
+	close(fd);
+	return code ? code : !!(flags.data & ETH_FLAG_RXVLAN);
+}
+
+int turnctl_link_hides_tags(const struct turnctl_link *link, char names[TURNCTL_VLAN_NAMES],
+			    struct turnctl_error *err)
+{
+	struct vlans vlans = { .below = link->ifindex, .names = names };
+	int ret;
+
+	ret = find_vlans(&vlans);
+	if (ret)
+		return turnctl_fail_errno(err, -ret, "%s: cannot look for VLAN devices above it",
+					  link->name);
+	if (!vlans.count)
+		return TURNCTL_TAGS_IN_FRAME;
+	if (link->kind[0] || vlans.other)
+		return TURNCTL_TAGS_HIDDEN;
+	ret = takes_tags_off(link);
+	if (ret < 0)
+		return turnctl_fail_errno(err, -ret, "%s: cannot read its rx-vlan-offload", link->name);
+	return ret ? TURNCTL_TAGS_OFFLOADED : TURNCTL_TAGS_IN_FRAME;
 }

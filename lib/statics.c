@@ -64,12 +64,13 @@ static void release_hop(const struct turn_flow *flow)
 static int count_statics(const struct turnctl_instance *instance, int change,
 			 struct turnctl_error *err)
 {
-	struct turn_config config;
+	struct turn_config config, before;
 	int code, value;
 
-	code = turnctl_config_read(instance, &config, err);
+	code = turnctl_config_read(instance, &before, err);
 	if (code)
 		return code;
+	config = before;
 	config.statics += change;
 	if (change > 0) {
 		value = turnctl_lo_forwarding(err);
@@ -79,7 +80,11 @@ static int count_statics(const struct turnctl_instance *instance, int change,
 			/* noted before it is done, so that a killed command's change is undone */
 			config.flags |= TURN_SET_LO_FORWARDING;
 			code = turnctl_config_write(instance, &config, err);
-			return code ? code : turnctl_lo_forwarding_set(1, err);
+			if (!code)
+				code = turnctl_lo_forwarding_set(1, err);
+			if (code)
+				turnctl_config_write(instance, &before, NULL);
+			return code;
 		}
 	} else if (!config.statics && (config.flags & TURN_SET_LO_FORWARDING)) {
 		code = turnctl_lo_forwarding_set(0, err);
@@ -109,7 +114,7 @@ int turnctl_statics_end(const struct turnctl_instance *instance, struct turnctl_
 	}
 	free(list);
 	code = turnctl_config_read(instance, &config, err);
-	if (!code && (config.flags & TURN_SET_LO_FORWARDING))
+	if (!code && (config.flags & TURN_SET_LO_FORWARDING) && turnctl_lo_forwarding(NULL))
 		code = turnctl_lo_forwarding_set(0, err);
 	return code;
 }
@@ -151,6 +156,10 @@ static int find_hop(const struct turnctl_instance *instance, const char *what,
 				    "%s %s is %s; a channel leads to another host", what, text,
 				    route.type == RTN_LOCAL ? "an address of this host itself"
 							    : "not a unicast address");
+	if (route.next_hop.family != AF_INET)
+		return turnctl_fail(err, EAFNOSUPPORT,
+				    "the route to %s %s has an IPv6 gateway, which static channels cannot "
+				    "use", what, text);
 	code = turnctl_link_by_index(route.ifindex, &link, err);
 	if (code)
 		return code;
