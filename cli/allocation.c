@@ -110,23 +110,24 @@ static int print(const struct cli *cli, const struct turnctl_endpoint *client, c
 static const struct argp list_argp = { NULL, NULL, NULL, "All allocations that the kernel has seen.",
 				       NULL, NULL, NULL };
 
-static int allocation_list(const struct cli *cli, int argc, char **argv)
+static int allocation_list(struct cli *cli, int argc, char **argv)
 {
-	cli_parse(&list_argp, "allocation list", argc, argv, NULL);
+	cli_parse(cli, &list_argp, "allocation list", argc, argv, NULL);
 	return print(cli, NULL, NULL);
 }
 
 static const struct argp show_argp = { NULL, parse, "CLIENT", "The allocations of one client address.",
 				       NULL, NULL, NULL };
 
-static int allocation_show(const struct cli *cli, int argc, char **argv)
+static int allocation_show(struct cli *cli, int argc, char **argv)
 {
 	struct turnctl_endpoint client;
 	const char *word = NULL;
 
-	cli_parse(&show_argp, "allocation show", argc, argv, &word);
+	cli_parse(cli, &show_argp, "allocation show", argc, argv, &word);
 	if (turnctl_endpoint_parse(word, &client)) {
-		fprintf(stderr, "turnctl: client '%s' is not ADDR:PORT\n", word);
+		fprintf(stderr, "turnctl: client '%s' is not ADDR:PORT (IPv4, port 1 to 65535)\n",
+			word);
 		return CLI_USAGE;
 	}
 	return print(cli, &client, word);
@@ -138,7 +139,7 @@ static const struct cli_command subcommands[] = {
 	{ NULL, NULL, NULL },
 };
 
-int cli_allocation(const struct cli *cli, int argc, char **argv)
+int cli_allocation(struct cli *cli, int argc, char **argv)
 {
 	return cli_dispatch(cli, subcommands, "allocation", argc, argv);
 }

@@ -46,10 +46,15 @@ static void parse_listener(struct argp_state *state, const char *text,
 	if (!strchr(text, ':') && !turnctl_number_parse(text, 1, 65535, &port))
 		endpoint.port = htons(port);
 	else if (turnctl_endpoint_parse(text, &endpoint))
-		argp_error(state, "--listen '%s' is not [ADDR:]PORT with an IPv4 address", text);
+		argp_error(state, "--listen '%s' is not [ADDR:]PORT (IPv4, port 1 to 65535)", text);
 	listener->ip = endpoint.ip;
 	listener->port = endpoint.port;
 	attach->listeners++;
+}
+
+static bool parse_address(const char *text, union turn_ip *ip)
+{
+	return inet_pton(AF_INET, text, &ip->v4) == 1 && ip->v4;
 }
 
 static void parse_external(struct argp_state *state, const char *text,
@@ -62,9 +67,10 @@ static void parse_external(struct argp_state *state, const char *text,
 	if (attach->externals == TURN_EXTERNAL)
 		argp_error(state, "more than %d --external-ip", TURN_EXTERNAL);
 	snprintf(pub, sizeof(pub), "%.*s", slash ? (int)(slash - text) : (int)strlen(text), text);
-	if (inet_pton(AF_INET, pub, &external->pub.v4) != 1 ||
-	    (slash && inet_pton(AF_INET, slash + 1, &external->priv.v4) != 1))
-		argp_error(state, "--external-ip '%s' is not PUB[/PRIV] with IPv4 addresses", text);
+	/* 0.0.0.0 says "none" in the map */
+	if (!parse_address(pub, &external->pub) ||
+	    (slash && !parse_address(slash + 1, &external->priv)))
+		argp_error(state, "--external-ip '%s' is not PUB[/PRIV] (IPv4, not 0.0.0.0)", text);
 	attach->externals++;
 }
 
@@ -140,13 +146,13 @@ static void print_step(const char *text)
 	puts(text);
 }
 
-int cli_attach(const struct cli *cli, int argc, char **argv)
+int cli_attach(struct cli *cli, int argc, char **argv)
 {
 	struct words words = { .attach = { .mode = TURN_NATIVE, .prio = TURN_PRIO } };
 	struct turnctl_error err;
 	int code;
 
-	cli_parse(&argp, "attach", argc, argv, &words);
+	cli_parse(cli, &argp, "attach", argc, argv, &words);
 	if (words.dry_run)
 		code = turnctl_attach_plan(cli->instance, &words.attach, print_step, &err);
 	else

@@ -71,19 +71,31 @@ static int __attribute__((format(printf, 1, 2))) usage(const char *fmt, ...)
 	return CLI_USAGE;
 }
 
+static int not_endpoint(const char *what, const char *word)
+{
+	return usage("%s '%s' is not ADDR:PORT (IPv4, port 1 to 65535)", what, word);
+}
+
 /* CLIENT SERVER NUMBER, the three words that name a channel. */
 static int parse_key(const struct words *words, struct turnctl_static *channel)
 {
 	unsigned long number;
 
 	if (turnctl_endpoint_parse(words->word[0], &channel->client))
-		return usage("client '%s' is not ADDR:PORT", words->word[0]);
+		return not_endpoint("client", words->word[0]);
 	if (turnctl_endpoint_parse(words->word[1], &channel->server))
-		return usage("server '%s' is not ADDR:PORT", words->word[1]);
+		return not_endpoint("server", words->word[1]);
 	if (turnctl_number_parse(words->word[2], 0, 0xffff, &number))
-		return usage("channel number '%s' is not a number", words->word[2]);
+		return usage("channel number '%s' is not a number from 0 to 65535", words->word[2]);
 	channel->number = number;
 	return 0;
+}
+
+static int no_channel(const struct words *words, struct turnctl_error *err)
+{
+	return turnctl_fail(err, ENOENT,
+			    "no channel %s of client %s at server %s; 'turnctl channel list' shows "
+			    "all", words->word[2], words->word[0], words->word[1]);
 }
 
 static void make_key(const struct turnctl_static *channel, struct turn_key4 *key)
@@ -172,10 +184,10 @@ static bool wanted(const struct words *words, const struct turnctl_channel *chan
 /* ---- reading --------------------------------------------------------------------------------------- */
 
 /* Parses the filters of a subcommand that takes no other words; an exit code on failure. */
-static int parse_filters(const struct argp *argp, const char *name, int argc, char **argv,
-			 struct words *words)
+static int parse_filters(struct cli *cli, const struct argp *argp, const char *name, int argc,
+			 char **argv, struct words *words)
 {
-	cli_parse(argp, name, argc, argv, words);
+	cli_parse(cli, argp, name, argc, argv, words);
 	return words->count ? usage("'%s' is too much for %s", words->word[0], name) : CLI_DONE;
 }
 
@@ -214,7 +226,7 @@ static void print_count(const struct cli *cli, const char *key, size_t count)
 static const struct argp list_argp = { filters, parse, NULL, "All channels that the kernel knows.",
 				       NULL, NULL, NULL };
 
-static int channel_list(const struct cli *cli, int argc, char **argv)
+static int channel_list(struct cli *cli, int argc, char **argv)
 {
 	static const struct output_column columns[] = {
 		{ "client", "CLIENT" },		      { "server", "SERVER" },
@@ -232,7 +244,7 @@ static int channel_list(const struct cli *cli, int argc, char **argv)
 	size_t count, i;
 	int code;
 
-	code = parse_filters(&list_argp, "channel list", argc, argv, &words);
+	code = parse_filters(cli, &list_argp, "channel list", argc, argv, &words);
 	if (code)
 		return code;
 	code = read_channels(cli, &list, &count, &clock, &err);
@@ -254,6 +266,8 @@ static int channel_list(const struct cli *cli, int argc, char **argv)
 	return CLI_DONE;
 }
 
+#define LONGEST_KEY (2 + (int)strlen("confirmed_seconds_ago")) /* with its indent */
+
 static void print_fields(struct json_object *object, int indent)
 {
 	json_object_object_foreach(object, key, value)
@@ -262,7 +276,7 @@ static void print_fields(struct json_object *object, int indent)
 			printf("%*s%s:\n", indent, "", key);
 			print_fields(value, indent + 2);
 		} else {
-			printf("%*s%-*s %s\n", indent, "", 22 - indent, key,
+			printf("%*s%-*s %s\n", indent, "", LONGEST_KEY - indent, key,
 			       json_object_get_string(value));
 		}
 	}
@@ -271,7 +285,7 @@ static void print_fields(struct json_object *object, int indent)
 static const struct argp show_argp = { NULL, parse, "CLIENT SERVER CHANNEL",
 				       "All that is known of one channel.", NULL, NULL, NULL };
 
-static int channel_show(const struct cli *cli, int argc, char **argv)
+static int channel_show(struct cli *cli, int argc, char **argv)
 {
 	struct turnctl_channel *list;
 	struct turnctl_static name = {};
@@ -283,7 +297,7 @@ static int channel_show(const struct cli *cli, int argc, char **argv)
 	size_t count, i;
 	int code;
 
-	cli_parse(&show_argp, "channel show", argc, argv, &words);
+	cli_parse(cli, &show_argp, "channel show", argc, argv, &words);
 	if (words.count != 3)
 		return usage("channel show takes CLIENT SERVER CHANNEL");
 	code = parse_key(&words, &name);
@@ -298,9 +312,7 @@ static int channel_show(const struct cli *cli, int argc, char **argv)
 			break;
 	if (i == count) {
 		free(list);
-		turnctl_fail(&err, ENOENT, "no channel %s of client %s at server %s; 'turnctl channel "
-			     "list' shows all", words.word[2], words.word[0], words.word[1]);
-		return cli_fail(-ENOENT, &err);
+		return cli_fail(no_channel(&words, &err), &err);
 	}
 	document = output_document();
 	json_object_object_add(document, "channel", channel_object(&list[i], &clock));
@@ -317,7 +329,7 @@ static int channel_show(const struct cli *cli, int argc, char **argv)
 static const struct argp count_argp = { filters, parse, NULL, "How many channels there are.",
 					NULL, NULL, NULL };
 
-static int channel_count(const struct cli *cli, int argc, char **argv)
+static int channel_count(struct cli *cli, int argc, char **argv)
 {
 	struct turnctl_channel *list;
 	struct values_clock clock;
@@ -326,7 +338,7 @@ static int channel_count(const struct cli *cli, int argc, char **argv)
 	size_t count, i, matching = 0;
 	int code;
 
-	code = parse_filters(&count_argp, "channel count", argc, argv, &words);
+	code = parse_filters(cli, &count_argp, "channel count", argc, argv, &words);
 	if (code)
 		return code;
 	code = read_channels(cli, &list, &count, &clock, &err);
@@ -347,7 +359,7 @@ static const struct argp add_argp = {
 	"PEER, and back. All are ADDR:PORT.", NULL, NULL, NULL
 };
 
-static int channel_add(const struct cli *cli, int argc, char **argv)
+static int channel_add(struct cli *cli, int argc, char **argv)
 {
 	struct turnctl_instance instance;
 	struct turnctl_static add = {};
@@ -355,16 +367,16 @@ static int channel_add(const struct cli *cli, int argc, char **argv)
 	struct words words = {};
 	int code;
 
-	cli_parse(&add_argp, "channel add", argc, argv, &words);
+	cli_parse(cli, &add_argp, "channel add", argc, argv, &words);
 	if (words.count != 5)
 		return usage("channel add takes CLIENT SERVER CHANNEL RELAY PEER");
 	code = parse_key(&words, &add);
 	if (code)
 		return code;
 	if (turnctl_endpoint_parse(words.word[3], &add.relay))
-		return usage("relay '%s' is not ADDR:PORT", words.word[3]);
+		return not_endpoint("relay", words.word[3]);
 	if (turnctl_endpoint_parse(words.word[4], &add.peer))
-		return usage("peer '%s' is not ADDR:PORT", words.word[4]);
+		return not_endpoint("peer", words.word[4]);
 	code = turnctl_instance_open(&instance, cli->instance, true, &err);
 	if (code)
 		return cli_fail(code, &err);
@@ -379,7 +391,7 @@ static const struct argp del_argp = {
 	"until its next ChannelBind: the server goes on relaying it.", NULL, NULL, NULL
 };
 
-static int channel_del(const struct cli *cli, int argc, char **argv)
+static int channel_del(struct cli *cli, int argc, char **argv)
 {
 	struct turnctl_instance instance;
 	struct turnctl_static name = {};
@@ -388,7 +400,7 @@ static int channel_del(const struct cli *cli, int argc, char **argv)
 	struct turn_key4 key;
 	int code;
 
-	cli_parse(&del_argp, "channel del", argc, argv, &words);
+	cli_parse(cli, &del_argp, "channel del", argc, argv, &words);
 	if (words.count != 3)
 		return usage("channel del takes CLIENT SERVER CHANNEL");
 	code = parse_key(&words, &name);
@@ -401,8 +413,7 @@ static int channel_del(const struct cli *cli, int argc, char **argv)
 	code = turnctl_channel_delete(&instance, &key, &err);
 	turnctl_instance_close(&instance);
 	if (code == -ENOENT)
-		turnctl_fail(&err, ENOENT, "no channel %s of client %s at server %s", words.word[2],
-			     words.word[0], words.word[1]);
+		no_channel(&words, &err);
 	return code ? cli_fail(code, &err) : CLI_DONE;
 }
 
@@ -410,7 +421,7 @@ static const struct argp flush_argp = { filters, parse, NULL,
 					"Delete all channels, as 'channel del' does each.", NULL, NULL,
 					NULL };
 
-static int channel_flush(const struct cli *cli, int argc, char **argv)
+static int channel_flush(struct cli *cli, int argc, char **argv)
 {
 	struct turnctl_instance instance;
 	struct turnctl_channel *list;
@@ -419,7 +430,7 @@ static int channel_flush(const struct cli *cli, int argc, char **argv)
 	size_t count, i, done = 0;
 	int code;
 
-	code = parse_filters(&flush_argp, "channel flush", argc, argv, &words);
+	code = parse_filters(cli, &flush_argp, "channel flush", argc, argv, &words);
 	if (code)
 		return code;
 	code = turnctl_instance_open(&instance, cli->instance, true, &err);
@@ -452,7 +463,7 @@ static const struct cli_command subcommands[] = {
 	{ NULL, NULL, NULL },
 };
 
-int cli_channel(const struct cli *cli, int argc, char **argv)
+int cli_channel(struct cli *cli, int argc, char **argv)
 {
 	return cli_dispatch(cli, subcommands, "channel", argc, argv);
 }

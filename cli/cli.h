@@ -17,29 +17,28 @@ enum cli_exit {
 	CLI_DEGRADED = 4,
 };
 
-/* The options before the command. */
+/* The options that every command takes. They may stand before it and after it. */
 struct cli {
 	const char *instance;
 	bool json, pretty;
-	int verbose;
 };
 
 struct cli_command {
 	const char *name;
-	int (*run)(const struct cli *cli, int argc, char **argv); /* an exit code */
+	int (*run)(struct cli *cli, int argc, char **argv); /* an exit code */
 	const char *help;
 };
 
 extern const struct cli_command cli_commands[];
 
-int cli_attach(const struct cli *cli, int argc, char **argv);
-int cli_detach(const struct cli *cli, int argc, char **argv);
-int cli_status(const struct cli *cli, int argc, char **argv);
-int cli_channel(const struct cli *cli, int argc, char **argv);
-int cli_allocation(const struct cli *cli, int argc, char **argv);
-int cli_stats(const struct cli *cli, int argc, char **argv);
-int cli_help(const struct cli *cli, int argc, char **argv);
-int cli_version(const struct cli *cli, int argc, char **argv);
+int cli_attach(struct cli *cli, int argc, char **argv);
+int cli_detach(struct cli *cli, int argc, char **argv);
+int cli_status(struct cli *cli, int argc, char **argv);
+int cli_channel(struct cli *cli, int argc, char **argv);
+int cli_allocation(struct cli *cli, int argc, char **argv);
+int cli_stats(struct cli *cli, int argc, char **argv);
+int cli_help(struct cli *cli, int argc, char **argv);
+int cli_version(struct cli *cli, int argc, char **argv);
 
 /*
  * Finds @word in a table that ends with a NULL name: the whole name, or a beginning that only one
@@ -48,14 +47,18 @@ int cli_version(const struct cli *cli, int argc, char **argv);
 const struct cli_command *cli_find(const struct cli_command *table, const char *what,
 				   const char *word);
 
-/* Runs the subcommand that argv[1] names; none, or --help, prints the table. */
-int cli_dispatch(const struct cli *cli, const struct cli_command *table, const char *command,
-		 int argc, char **argv);
+/* Runs the subcommand that the first word names; none, or --help, prints the table. */
+int cli_dispatch(struct cli *cli, const struct cli_command *table, const char *command, int argc,
+		 char **argv);
 
 /* Prints "turnctl: MESSAGE" and turns the errno that came with it into an exit code. */
 int cli_fail(int code, const struct turnctl_error *err);
 
-/* argp's parse with turnctl's exit codes; argv[0] becomes "turnctl NAME". */
-void cli_parse(const struct argp *argp, const char *name, int argc, char **argv, void *input);
+/*
+ * argp's parse, of the command's own words into @input and of the options that all commands take
+ * into @cli; argv[0] becomes "turnctl NAME". Does not return if they are wrong.
+ */
+void cli_parse(struct cli *cli, const struct argp *argp, const char *name, int argc, char **argv,
+	       void *input);
 
 #endif

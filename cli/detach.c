@@ -43,13 +43,13 @@ static const struct argp argp = { options, parse, "DEV...\n--all",
 				  "Take the kernel path off devices. With the last one go the maps, "
 				  "channels and all.", NULL, NULL, NULL };
 
-int cli_detach(const struct cli *cli, int argc, char **argv)
+int cli_detach(struct cli *cli, int argc, char **argv)
 {
 	struct turnctl_error err;
 	struct words words = {};
 	int code = 0, i;
 
-	cli_parse(&argp, "detach", argc, argv, &words);
+	cli_parse(cli, &argp, "detach", argc, argv, &words);
 	if (words.all)
 		code = turnctl_detach(cli->instance, NULL, &err);
 	for (i = 0; i < words.count && !code; i++)

@@ -21,14 +21,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = { NULL, parse, "[COMMAND]", "Open the manual.", NULL, NULL, NULL };
 
-int cli_help(const struct cli *cli, int argc, char **argv)
+int cli_help(struct cli *cli, int argc, char **argv)
 {
 	const struct cli_command *command;
 	const char *word = NULL;
 	char page[64];
 
-	(void)cli;
-	cli_parse(&argp, "help", argc, argv, &word);
+	cli_parse(cli, &argp, "help", argc, argv, &word);
 	snprintf(page, sizeof(page), "turnctl");
 	if (word) {
 		command = cli_find(cli_commands, "command", word);

@@ -95,7 +95,7 @@ static void print_text(struct json_object *devices)
 	}
 }
 
-int cli_stats(const struct cli *cli, int argc, char **argv)
+int cli_stats(struct cli *cli, int argc, char **argv)
 {
 	struct turnctl_device_state *states;
 	struct json_object *document, *devices;
@@ -104,7 +104,7 @@ int cli_stats(const struct cli *cli, int argc, char **argv)
 	struct turn_stats stats;
 	int count, code, i;
 
-	cli_parse(&argp, "stats", argc, argv, NULL);
+	cli_parse(cli, &argp, "stats", argc, argv, NULL);
 	code = turnctl_instance_open(&instance, cli->instance, false, &err);
 	if (code)
 		return cli_fail(code, &err);

@@ -65,6 +65,7 @@ problem(struct json_object *problems, const char *fmt, ...)
 static void check_device(const struct turnctl_device_state *state, struct json_object *problems)
 {
 	const char *name = state->exists ? state->link.name : state->device.name;
+	char vlans[TURNCTL_VLAN_NAMES];
 
 	if (!state->exists) {
 		problem(problems, "%s: the device is gone; 'turnctl detach %s' forgets it", name, name);
@@ -85,6 +86,9 @@ static void check_device(const struct turnctl_device_state *state, struct json_o
 	if (memcmp(state->link.mac, state->device.mac, sizeof(state->device.mac)))
 		problem(problems, "%s: its MAC address has changed, so nothing is relayed; detach and "
 			"attach it again", name);
+	if (turnctl_link_hides_tags(&state->link, vlans, NULL) > 0)
+		problem(problems, "%s: it carries VLAN devices now (%s), whose frames are taken for its "
+			"own; detach it, or see VLAN devices in turnctl-attach(8)", name, vlans);
 }
 
 /* ---- the document ------------------------------------------------------------------------------- */
@@ -144,6 +148,30 @@ static struct json_object *listeners_array(const struct turn_config *config)
 	return array;
 }
 
+/* As --external-ip takes them. */
+static struct json_object *externals_array(const struct turn_config *config)
+{
+	struct json_object *array = json_object_new_array();
+	char text[2 * INET_ADDRSTRLEN];
+	int i;
+
+	for (i = 0; i < TURN_EXTERNAL; i++) {
+		const struct turn_external *external = &config->external[i];
+		char pub[INET_ADDRSTRLEN] = "?", priv[INET_ADDRSTRLEN] = "?";
+
+		if (!external->pub.v4)
+			continue;
+		inet_ntop(AF_INET, &external->pub.v4, pub, sizeof(pub));
+		inet_ntop(AF_INET, &external->priv.v4, priv, sizeof(priv));
+		if (external->priv.v4)
+			snprintf(text, sizeof(text), "%s/%s", pub, priv);
+		else
+			snprintf(text, sizeof(text), "%s", pub);
+		json_object_array_add(array, json_object_new_string(text));
+	}
+	return array;
+}
+
 static void add_tables(struct json_object *document, const struct turnctl_instance *instance,
 		       const struct turn_config *config, struct json_object *problems)
 {
@@ -178,11 +206,15 @@ static void add_tables(struct json_object *document, const struct turnctl_instan
 	output_number(document, "channels", count);
 	output_number(document, "offloaded", offloaded);
 	output_number(document, "max_channels", config->max_channels);
-	values_seconds(document, "heartbeat_seconds", interval);
+	values_interval(document, "heartbeat_seconds", config->heartbeat, config->hz);
 	values_seconds(document, "heartbeats_per_second", active / interval);
 	if (unproven)
-		problem(problems, "%zu channels have traffic, but the server's own packets of them were not "
-			"seen to leave: is the device that they leave by attached (--relay)?", unproven);
+		problem(problems,
+			"%zu %s traffic, but the server's own packets of %s were not seen to leave: "
+			"is the device that they leave by attached? 'turnctl%s attach DEV' adds a "
+			"device",
+			unproven, unproven == 1 ? "channel has" : "channels have",
+			unproven == 1 ? "it" : "them", instance->option);
 	if (active / interval > HEARTBEATS_MANY)
 		problem(problems, "heartbeats put %.0f packets a second on the server; a longer "
 			"--heartbeat spares it", active / interval);
@@ -210,25 +242,38 @@ static void print_device(struct json_object *device)
 	for (i = 0; i < json_object_array_length(programs); i++) {
 		struct json_object *program = json_object_array_get_idx(programs, i);
 
-		printf("  %8s  %-20s id %-6s %s\n", get(program, "priority"), get(program, "name"),
-		       get(program, "id"),
-		       json_object_get_boolean(json_object_object_get(program, "ours")) ? ""
-											: "(not ours)");
+		printf("  %8s  %-20s id ", get(program, "priority"), get(program, "name"));
+		if (json_object_get_boolean(json_object_object_get(program, "ours")))
+			puts(get(program, "id"));
+		else
+			printf("%-6s (not ours)\n", get(program, "id"));
 	}
+}
+
+/* The texts of an array on one line; nothing for an empty array. */
+static void print_list(struct json_object *document, const char *key, const char *heading)
+{
+	struct json_object *array = json_object_object_get(document, key);
+	size_t i, count = json_object_array_length(array);
+
+	if (!count)
+		return;
+	printf("%s:", heading);
+	for (i = 0; i < count; i++)
+		printf(" %s", json_object_get_string(json_object_array_get_idx(array, i)));
+	putchar('\n');
 }
 
 static void print_text(struct json_object *document)
 {
 	struct json_object *devices = json_object_object_get(document, "devices");
-	struct json_object *listeners = json_object_object_get(document, "listeners");
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(devices); i++)
 		print_device(json_object_array_get_idx(devices, i));
-	printf("listeners:");
-	for (i = 0; i < json_object_array_length(listeners); i++)
-		printf(" %s", json_object_get_string(json_object_array_get_idx(listeners, i)));
-	printf("\nallocations: %s\nchannels: %s of %s, %s relayed by the kernel\n",
+	print_list(document, "listeners", "listeners");
+	print_list(document, "externals", "external");
+	printf("allocations: %s\nchannels: %s of %s, %s relayed by the kernel\n",
 	       get(document, "allocations"), get(document, "channels"),
 	       get(document, "max_channels"), get(document, "offloaded"));
 	printf("heartbeats: every %s s a direction, %s a second in all\n",
@@ -279,11 +324,12 @@ static int fill(struct json_object *document, const struct turnctl_instance *ins
 		problem(problems, "no device is attached, but pins are left; 'turnctl detach --all' "
 			"removes them");
 	json_object_object_add(document, "listeners", listeners_array(&config));
+	json_object_object_add(document, "externals", externals_array(&config));
 	add_tables(document, instance, &config, problems);
 	return 0;
 }
 
-int cli_status(const struct cli *cli, int argc, char **argv)
+int cli_status(struct cli *cli, int argc, char **argv)
 {
 	struct json_object *document, *problems;
 	struct turnctl_instance instance;
@@ -291,7 +337,7 @@ int cli_status(const struct cli *cli, int argc, char **argv)
 	struct words words = {};
 	int code;
 
-	cli_parse(&argp, "status", argc, argv, &words);
+	cli_parse(cli, &argp, "status", argc, argv, &words);
 	code = turnctl_instance_open(&instance, cli->instance, false, &err);
 	if (code)
 		return cli_fail(code, &err);

@@ -49,6 +49,15 @@ void values_seconds(struct json_object *object, const char *key, double seconds)
 	json_object_object_add(object, key, json_object_new_double_s(seconds, text));
 }
 
+void values_interval(struct json_object *object, const char *key, __u64 jiffies, __u32 hz)
+{
+	double seconds = (double)((jiffies * 1000 + hz / 2) / hz) / 1000;
+	char text[32];
+
+	snprintf(text, sizeof(text), "%g", seconds);
+	json_object_object_add(object, key, json_object_new_double_s(seconds, text));
+}
+
 int values_duration_parse(const char *text, unsigned int *ms)
 {
 	double value, scale = 1000;

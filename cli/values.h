@@ -28,6 +28,9 @@ void values_endpoint(struct json_object *object, const char *key, union turn_ip 
 /* Adds a number of seconds with one decimal under @key. */
 void values_seconds(struct json_object *object, const char *key, double seconds);
 
+/* Adds an interval in seconds, with as many decimals as it has, at most three, under @key. */
+void values_interval(struct json_object *object, const char *key, __u64 jiffies, __u32 hz);
+
 /* "2s", "500ms", "1.5" (seconds) to milliseconds. 0, or -EINVAL. */
 int values_duration_parse(const char *text, unsigned int *ms);
 

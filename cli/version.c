@@ -10,11 +10,11 @@
 static const struct argp argp = { NULL, NULL, NULL, "Versions of turnctl, libbpf and the maps.",
 				  NULL, NULL, NULL };
 
-int cli_version(const struct cli *cli, int argc, char **argv)
+int cli_version(struct cli *cli, int argc, char **argv)
 {
 	struct json_object *document;
 
-	cli_parse(&argp, "version", argc, argv, NULL);
+	cli_parse(cli, &argp, "version", argc, argv, NULL);
 	if (!cli->json) {
 		printf("turnctl %s (libbpf %s, map layout %d)\n", PACKAGE_VERSION,
 		       libbpf_version_string(), TURN_ABI);
