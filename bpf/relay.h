@@ -98,7 +98,8 @@ static __always_inline void turn_find_rem2cli(struct turn_view *v)
 	v->flow = bpf_map_lookup_elem(&turn_flows, v->key);
 }
 
-/* Is the frame sound and addressed to us? Sets @v->length and @v->surplus. TURN_RELAY or why not. */
+/* Is the frame sound and addressed to us? Sets @v->length, @v->surplus and, if it is, @v->pseudo.
+ * TURN_RELAY or why not. */
 static __always_inline __u32 turn_inspect(struct turn_view *v)
 {
 	int payload, surplus = 0;

@@ -130,21 +130,13 @@ static struct json_object *device_object(const struct turnctl_device_state *stat
 static struct json_object *listeners_array(const struct turn_config *config)
 {
 	struct json_object *array = json_object_new_array();
-	char text[64];
+	char text[TURNCTL_ENDPOINT_TEXT];
 	int i;
 
-	for (i = 0; i < TURN_LISTENERS; i++) {
-		struct turnctl_endpoint endpoint = { config->listener[i].ip,
-						     config->listener[i].port };
-
-		if (!endpoint.port)
-			continue;
-		if (endpoint.ip.v4)
-			turnctl_endpoint_format(&endpoint, text, sizeof(text));
-		else
-			snprintf(text, sizeof(text), "*:%u", ntohs(endpoint.port));
-		json_object_array_add(array, json_object_new_string(text));
-	}
+	for (i = 0; i < TURN_LISTENERS; i++)
+		if (config->listener[i].port)
+			json_object_array_add(array, json_object_new_string(turnctl_listener_format(
+							     &config->listener[i], text, sizeof(text))));
 	return array;
 }
 

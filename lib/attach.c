@@ -308,13 +308,11 @@ static int check_free(const struct turnctl_instance *instance, const struct turn
 static int make_instance(struct turnctl_instance *instance, const char *name,
 			 unsigned int max_channels, struct turnctl_error *err)
 {
-	bool none;
-	int code;
+	int code = turnctl_instance_open(instance, name, true, err);
 
-	code = turnctl_instance_open(instance, name, true, err);
 	if (!code) {
-		code = turnctl_clear_remains(instance, &none, err);
-		if (!code && none)
+		code = turnctl_clear_remains(instance, err);
+		if (!code && !turnctl_device_any(instance))
 			code = turnctl_instance_end(instance, err);
 		turnctl_instance_close(instance);
 	}
@@ -379,15 +377,12 @@ int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 static void plan_configuration(const struct turnctl_attach *attach, bool exists,
 			       void (*step)(const char *text))
 {
-	char ip[INET_ADDRSTRLEN], private[INET_ADDRSTRLEN], text[256];
+	char at[TURNCTL_ENDPOINT_TEXT], ip[INET_ADDRSTRLEN], private[INET_ADDRSTRLEN], text[256];
 	int i;
 
 	for (i = 0; i < attach->listeners; i++) {
-		const struct turn_listener *listener = &attach->listener[i];
-
-		inet_ntop(AF_INET, &listener->ip.v4, ip, sizeof(ip));
-		snprintf(text, sizeof(text), "serve %s:%u", listener->ip.v4 ? ip : "*",
-			 ntohs(listener->port));
+		snprintf(text, sizeof(text), "serve %s",
+			 turnctl_listener_format(&attach->listener[i], at, sizeof(at)));
 		step(text);
 	}
 	if (!exists && !attach->listeners)
@@ -415,7 +410,6 @@ int turnctl_attach_plan(const char *name, const struct turnctl_attach *attach,
 	struct turnctl_link links[TURN_DEVICES];
 	struct turnctl_chain_plan plan;
 	struct turnctl_instance instance;
-	struct turn_device device;
 	char text[256];
 	bool exists;
 	int code, i, j, count;
@@ -439,9 +433,8 @@ int turnctl_attach_plan(const char *name, const struct turnctl_attach *attach,
 	plan_configuration(attach, exists, step);
 	for (i = 0; i <= attach->relays && !code; i++) {
 		make_plan(attach, &links[i], i == 0, exists ? &instance : NULL, &plan);
-		if (exists && turnctl_device_find(&instance, links[i].ifindex, &device) >= 0 &&
-		    (device.flags & TURN_UP))
-			code = turnctl_fail(err, EEXIST, "%s is attached already", links[i].name);
+		if (exists)
+			code = check_free(&instance, &links[i], err);
 		if (!code)
 			code = turnctl_chain_check(&plan, err);
 		if (code)

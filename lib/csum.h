@@ -3,9 +3,9 @@
  * The Internet checksum (RFC 1071) and its incremental update (RFC 1624). Pure: the same text
  * compiles for the kernel programs, the unit tests and the fuzzers.
  *
- * Sums are 48 bits wide at most and are folded once, at the end. 16- and 32-bit words are added as they
- * lie in memory: a one's complement sum does not care about byte order, and a 32-bit word is
- * worth the same as its two halves (2^16 = 1 modulo 2^16 - 1).
+ * Sums are 48 bits wide at most and are folded once, at the end. 16- and 32-bit words are added
+ * as they lie in memory: a one's complement sum does not care about byte order, and a 32-bit word
+ * is worth the same as its two halves (2^16 = 1 modulo 2^16 - 1).
  */
 #ifndef TURN_CSUM_H
 #define TURN_CSUM_H

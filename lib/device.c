@@ -129,21 +129,16 @@ int turnctl_instance_end(struct turnctl_instance *instance, struct turnctl_error
 	return code ? code : turnctl_instance_remove(instance, err);
 }
 
-int turnctl_clear_remains(struct turnctl_instance *instance, bool *none, struct turnctl_error *err)
+int turnctl_clear_remains(const struct turnctl_instance *instance, struct turnctl_error *err)
 {
 	struct turn_device device;
 	int code = 0;
 	__u32 i;
 
-	*none = true;
-	for (i = 0; i < TURN_DEVICES && !code; i++) {
-		if (read_device(instance, i, &device) || !device.ifindex)
-			continue;
-		if (device.flags & TURN_UP)
-			*none = false;
-		else
+	for (i = 0; i < TURN_DEVICES && !code; i++)
+		if (!read_device(instance, i, &device) && device.ifindex &&
+		    !(device.flags & TURN_UP))
 			code = turnctl_device_take_out(instance, i, &device, err);
-	}
 	return code;
 }
 

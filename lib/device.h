@@ -29,9 +29,8 @@ int turnctl_exits_add(const struct turnctl_instance *instance, const struct turn
 int turnctl_device_take_out(const struct turnctl_instance *instance, int index,
 			    const struct turn_device *device, struct turnctl_error *err);
 
-/* Takes out what an attach or detach that was killed has left half done. @none: no device is left. */
-int turnctl_clear_remains(struct turnctl_instance *instance, bool *none,
-			  struct turnctl_error *err);
+/* Takes out the devices whose attach did not come to its end. */
+int turnctl_clear_remains(const struct turnctl_instance *instance, struct turnctl_error *err);
 
 /* Ends an instance that has no device any more: neighbours, sysctl, pins. */
 int turnctl_instance_end(struct turnctl_instance *instance, struct turnctl_error *err);

@@ -72,6 +72,16 @@ const char *turnctl_endpoint_format(const struct turnctl_endpoint *endpoint, cha
 	return buf;
 }
 
+const char *turnctl_listener_format(const struct turn_listener *listener, char *buf, size_t size)
+{
+	struct turnctl_endpoint endpoint = { listener->ip, listener->port };
+
+	if (listener->ip.v4)
+		return turnctl_endpoint_format(&endpoint, buf, size);
+	snprintf(buf, size, "*:%u", ntohs(listener->port));
+	return buf;
+}
+
 int turnctl_endpoint_parse(const char *text, struct turnctl_endpoint *endpoint)
 {
 	const char *colon = strrchr(text, ':');

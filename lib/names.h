@@ -27,6 +27,9 @@ struct turnctl_endpoint {
 const char *turnctl_endpoint_format(const struct turnctl_endpoint *endpoint, char *buf,
 				    size_t size);
 
+/* The same of a listener; "*:3478" if it is at any local address. */
+const char *turnctl_listener_format(const struct turn_listener *listener, char *buf, size_t size);
+
 /* Parses ADDR:PORT. 0, or -EINVAL. */
 int turnctl_endpoint_parse(const char *text, struct turnctl_endpoint *endpoint);
 

@@ -295,6 +295,14 @@ static void a_proof_does_not_last(void **state)
 			 flow.confirmed + 4 * f->config.heartbeat);
 }
 
+/* @where: the IP header's flags and offset; 0x2000 is a first fragment. */
+static void server_sends_fragment(struct fixture *f, struct frame *frame, __u16 where)
+{
+	put16(frame->data + AT_FRAGMENT, where);
+	frame_fix_ip(frame);
+	server_sends(f, frame);
+}
+
 /* The stack had to fragment what the relay sent: the path takes less than the device. */
 static void a_fragment_shows_the_paths_mtu(void **state)
 {
@@ -309,19 +317,13 @@ static void a_fragment_shows_the_paths_mtu(void **state)
 	relaying(f);
 	assert_int_equal(flow_of(f, key).mtu, 1500);
 	frame_sent(&frame, RELAY, PEER, big, 572);
-	put16(frame.data + AT_FRAGMENT, 0x0040); /* the rest of some packet */
-	frame_fix_ip(&frame);
-	server_sends(f, &frame);
+	server_sends_fragment(f, &frame, 0x0040); /* the rest of some packet */
 	assert_int_equal(flow_of(f, key).mtu, 1500);
 	frame_sent(&frame, RELAY, PEER2, big, 572);
-	put16(frame.data + AT_FRAGMENT, 0x2000); /* another peer's */
-	frame_fix_ip(&frame);
-	server_sends(f, &frame);
+	server_sends_fragment(f, &frame, 0x2000); /* another peer's */
 	assert_int_equal(flow_of(f, key).mtu, 1500);
 	frame_sent(&frame, RELAY, PEER, big, 572);
-	put16(frame.data + AT_FRAGMENT, 0x2000);
-	frame_fix_ip(&frame);
-	server_sends(f, &frame);
+	server_sends_fragment(f, &frame, 0x2000);
 	assert_int_equal(flow_of(f, key).mtu, 600);
 
 	/* the next twin does not widen it */
@@ -353,14 +355,10 @@ static void a_fragment_shows_the_clients_mtu(void **state)
 	relaying(f);
 	frame_sent(&frame, SERVER, CLIENT, payload,
 		   channel_data(payload, NUMBER + 1, big, 568, 0)); /* another channel's */
-	put16(frame.data + AT_FRAGMENT, 0x2000);
-	frame_fix_ip(&frame);
-	server_sends(f, &frame);
+	server_sends_fragment(f, &frame, 0x2000);
 	assert_int_equal(flow_of(f, key).mtu, 1500);
 	frame_sent(&frame, SERVER, CLIENT, payload, channel_data(payload, NUMBER, big, 568, 0));
-	put16(frame.data + AT_FRAGMENT, 0x2000);
-	frame_fix_ip(&frame);
-	server_sends(f, &frame);
+	server_sends_fragment(f, &frame, 0x2000);
 	assert_int_equal(flow_of(f, key).mtu, 600);
 	assert_int_equal(flow_of(f, to_peer_key(NUMBER)).mtu, 1500);
 	before = counters(f);
