@@ -9,6 +9,8 @@ skip() {
 	echo "$*" >"$output.skip"
 	exit 0
 }
+# survived FAULT LOST WRONG TIME: a line for the table of tests/check; all of it measured, never typed in
+survived() { [[ -z ${SURVIVED-} ]] || printf '%s\t%s\t%s\t%s\n' "$@" >>"$SURVIVED"; }
 on_chain() { [[ $install == --chain ]] || skip "needs a kernel with freplace"; }
 
 # turnctl and others, on the server; never for ever
