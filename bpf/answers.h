@@ -97,6 +97,10 @@ static __always_inline void turn_answer_allocate(struct __sk_buff *skb,
 		return; /* IPv6 only */
 	pub = turn_ip4(m->relayed.ip[0]);
 	relay = turn_ip4(turn_wire_relay(skb, config, pub.v4, m->relayed.port, tuple->daddr));
+	if (turn_served(config, relay.v4, m->relayed.port)) {
+		turn_event(TURN_EVENT_ECHOED); /* no server relays from where it listens */
+		return;
+	}
 	lifetime = (m->has & STUN_HAS_LIFETIME) ? m->lifetime : config->allocation_lifetime;
 
 	alloc = bpf_map_lookup_elem(&turn_allocs, tuple);
@@ -321,7 +325,7 @@ static __always_inline void turn_answer_refresh(struct turn_alloc *alloc,
 /* ---- any answer ------------------------------------------------------------------------------- */
 
 /* @skb holds a STUN response of @payload bytes from a served listener; @tuple is the client's. */
-static __always_inline void turn_answer(struct __sk_buff *skb, const struct turn_key4 *tuple,
+static __always_inline void turn_answer(struct __sk_buff *skb, struct turn_key4 *tuple,
 					const struct turn_config *config, __u32 payload)
 {
 	struct turn_reader *reader = turn_get_reader();
@@ -340,6 +344,12 @@ static __always_inline void turn_answer(struct __sk_buff *skb, const struct turn
 		return;
 	class = m->type & STUN_CLASS_MASK;
 	method = STUN_METHOD(m->type);
+	if (class == STUN_REQUEST && (method == STUN_ALLOCATE || turn_is_of_allocation(method))) {
+		/* what listens there is no server, but sends back what it is sent */
+		turn_event(TURN_EVENT_ECHOED);
+		turn_poison(tuple, reader);
+		return;
+	}
 	if (class != STUN_SUCCESS && !(class == STUN_ERROR && m->error == 437))
 		return;
 	if (method == STUN_ALLOCATE) {
@@ -348,8 +358,7 @@ static __always_inline void turn_answer(struct __sk_buff *skb, const struct turn
 			turn_answer_allocate(skb, tuple, m, config, now);
 		return;
 	}
-	if (method != STUN_REFRESH && method != STUN_CREATE_PERMISSION &&
-	    method != STUN_CHANNEL_BIND)
+	if (!turn_is_of_allocation(method))
 		return;
 	alloc = bpf_map_lookup_elem(&turn_allocs, tuple);
 	if (!alloc)

@@ -9,30 +9,37 @@
 #define TURN_HEARTBEAT_H
 
 #include "allocs.h"
+#include "pulse.h"
+#include "reader.h"
 #include "relay.h"
 
 #define TURN_MISSES 3 /* heartbeats without a twin after which a flow is suspended */
 #define TURN_PROOF 4  /* intervals that a twin is good for, if no packet comes to be missed */
 
-/* a time from 3/4 to 5/4 of the interval away, so that channels do not beat together */
-static __always_inline __u64 turn_next_beat(const struct turn_config *config, __u64 now)
+/* a time from 3/4 to 5/4 of @interval away, so that channels do not beat together */
+static __always_inline __u64 turn_in(__u64 interval, __u64 now)
 {
-	__u32 interval = config->heartbeat;
-
 	return now + interval - interval / 4 + bpf_get_prandom_u32() % (interval / 2 + 1);
 }
 
-/* Sets the deadline from all that bounds it. */
-static __always_inline void turn_set_deadline(struct turn_flow *flow,
-					      const struct turn_config *config)
+/* When the flow is to be looked at next, and when its next heartbeat goes to the server. */
+static __always_inline void turn_next_beat(struct turn_flow *flow,
+					   const struct turn_config *config, __u32 stretch,
+					   __u64 now)
 {
-	__u64 proof = flow->confirmed + (__u64)TURN_PROOF * config->heartbeat;
+	flow->due = turn_in(config->heartbeat, now);
+	flow->beat = stretch > 1 ? turn_in((__u64)config->heartbeat * stretch, now) : flow->due;
+}
+
+/* Sets the deadline from all that bounds it. */
+static __always_inline void turn_set_deadline(struct turn_flow *flow)
+{
 	__u64 deadline = flow->due;
 
 	if (flow->until < deadline)
 		deadline = flow->until;
-	if (proof < deadline)
-		deadline = proof;
+	if (flow->proof < deadline)
+		deadline = flow->proof;
 	flow->deadline = deadline;
 	/* withdrawn meanwhile, on another CPU? Either we see its flag, or its 0 comes after ours. */
 	if (__sync_fetch_and_or(&flow->flags, 0) & TURN_WITHDRAWN)
@@ -108,6 +115,8 @@ static __always_inline void turn_take_sample(struct xdp_md *ctx, const struct tu
 	sample->tail = tail;
 	sample->length = length;
 	sample->when = now ? now : 1;
+	if (v->flow->confirmed)
+		turn_pulse_ask(config, now);
 }
 
 /*
@@ -186,9 +195,8 @@ static __always_inline void turn_end_of(const struct turn_key4 *key, struct turn
 }
 
 /* A static channel's heartbeat is the kernel's own business: renew the next hop and relay. */
-static __always_inline __u32 turn_beat_static(struct xdp_md *ctx, struct turn_view *v,
-					      const struct turn_config *config, __u64 now,
-					      int fused)
+static __always_inline __u32 turn_beat_static(struct xdp_md *ctx, const struct turn_view *v,
+					      const struct turn_config *config, __u64 now)
 {
 	struct turn_flow *flow = v->flow;
 	__u32 verdict = turn_find_hop(ctx, v);
@@ -198,10 +206,8 @@ static __always_inline __u32 turn_beat_static(struct xdp_md *ctx, struct turn_vi
 		return verdict;
 	}
 	flow->state = TURN_OFFLOADED;
-	flow->deadline = turn_next_beat(config, now);
-	if (turn_new_ip_len(v) + v->surplus > flow->mtu)
-		return TURN_REASON_MTU;
-	return fused ? turn_emit_fused(ctx, v) : turn_emit_chained(v);
+	flow->deadline = turn_in(config->heartbeat, now);
+	return TURN_RELAY;
 }
 
 /* The proof has run out. The sample that waits for its twin stays. */
@@ -213,12 +219,45 @@ static __always_inline void turn_unconfirmed(struct turn_flow *flow)
 	turn_event(TURN_EVENT_SUSPENDED);
 }
 
-/* A learned flow past its deadline. Returns the reason to count, or TURN_DUE for a heartbeat. */
+/* Is the datagram sound, so that the stack will hand it to the server? */
+static __always_inline int turn_is_sound(struct xdp_md *ctx, const struct turn_view *v)
+{
+	struct turn_reader *reader = turn_get_reader();
+
+	return reader && turn_read_sound(ctx, &v->p, packet_be16(v->p.udp->len) -
+							     sizeof(struct udphdr), reader);
+}
+
+/* The packet goes to the server as a heartbeat. Of packets that come at once on several CPUs, one
+ * moves the deadline, and only once. */
+static __always_inline void turn_leave_beat(struct turn_flow *flow,
+					    const struct turn_config *config, __u64 now)
+{
+	__u64 deadline = flow->deadline, slow;
+	__u32 stretch = turn_stretch();
+
+	if (deadline > now ||
+	    __sync_val_compare_and_swap(&flow->deadline, deadline, now + 1) != deadline)
+		return;
+	turn_next_beat(flow, config, stretch, now);
+	if (++flow->missed >= TURN_MISSES) {
+		turn_unconfirmed(flow); /* which this packet's twin will lift */
+		return;
+	}
+	slow = (__u64)config->heartbeat * stretch;
+	if (stretch > 1 && flow->proof < now + 2 * slow)
+		flow->proof = now + 2 * slow; /* lest it end before the next heartbeat */
+	turn_set_deadline(flow);
+}
+
+/*
+ * A learned flow past its deadline. Returns the reason to count, TURN_DUE for a heartbeat, or
+ * TURN_RELAY if it was only to be looked at.
+ */
 static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_view *v,
 				       const struct turn_config *config, __u64 now)
 {
 	struct turn_flow *flow = v->flow;
-	__u64 deadline = flow->deadline;
 	__u32 reason;
 
 	if (flow->flags & TURN_WITHDRAWN)
@@ -232,11 +271,19 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 		turn_end_of(v->key, flow, config, now);
 		return TURN_REASON_ENDED;
 	}
-	turn_take_sample(ctx, v, config, now);
-
-	if (flow->state == TURN_OFFLOADED &&
-	    now >= flow->confirmed + (__u64)TURN_PROOF * config->heartbeat)
+	if (flow->state == TURN_OFFLOADED && now >= flow->proof)
 		turn_unconfirmed(flow);
+	if (flow->state == TURN_OFFLOADED && now < flow->beat) {
+		flow->due = turn_in(config->heartbeat, now);
+		if (flow->beat < flow->due)
+			flow->due = flow->beat;
+		turn_set_deadline(flow);
+		return TURN_RELAY;
+	}
+	/* one that the stack drops proves nothing, and must not be missed */
+	if (!turn_is_sound(ctx, v))
+		return TURN_REASON_UDP_CHECKSUM;
+	turn_take_sample(ctx, v, config, now);
 	if (flow->state != TURN_OFFLOADED) {
 		/* what ended before and has been renewed waits for its proof again */
 		if (flow->state == TURN_SUSPENDED && flow->reason != TURN_REASON_TAGGED &&
@@ -244,21 +291,22 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 			flow->reason = TURN_REASON_UNCONFIRMED;
 		return flow->reason;
 	}
-	/* of packets that come at once on several CPUs, one moves the deadline, and only once */
-	if (deadline <= now &&
-	    __sync_val_compare_and_swap(&flow->deadline, deadline, now + 1) == deadline) {
-		flow->due = turn_next_beat(config, now);
-		if (++flow->missed >= TURN_MISSES)
-			turn_unconfirmed(flow); /* which this packet's twin will lift */
-		else
-			turn_set_deadline(flow, config);
-	}
+	turn_leave_beat(flow, config, now);
 	return TURN_DUE;
+}
+
+/* Relays what the fast path has left for a look, now that it was looked at. */
+static __always_inline __u32 turn_relay_late(struct xdp_md *ctx, struct turn_view *v, int fused)
+{
+	if (turn_new_ip_len(v) + v->surplus > v->flow->mtu)
+		return TURN_REASON_MTU;
+	return fused ? turn_emit_fused(ctx, v) : turn_emit_chained(v);
 }
 
 /*
  * The heartbeat stage: @v is a frame of a known flow that the fast path left alone for @verdict.
- * TURN_RELAYED for a static channel's, else the packet goes to the server and has been counted.
+ * TURN_RELAYED if all that it took was a look (always so for a static channel), else the packet
+ * goes to the server and has been counted.
  */
 static __always_inline __u32 turn_stage_heartbeat(struct xdp_md *ctx, struct turn_view *v,
 						  __u32 verdict, int fused)
@@ -272,13 +320,13 @@ static __always_inline __u32 turn_stage_heartbeat(struct xdp_md *ctx, struct tur
 		return verdict;
 	if (!flow->owner)
 		__sync_val_compare_and_swap(&flow->owner, 0, turn_this_cpu());
-	if (verdict == TURN_DUE && (flow->flags & TURN_STATIC)) {
-		verdict = turn_beat_static(ctx, v, config, now, fused);
-		if (verdict == TURN_RELAYED)
-			return verdict;
-	} else if (verdict == TURN_DUE) {
-		verdict = turn_beat(ctx, v, config, now);
-	}
+	if (verdict == TURN_DUE)
+		verdict = flow->flags & TURN_STATIC ? turn_beat_static(ctx, v, config, now)
+						    : turn_beat(ctx, v, config, now);
+	if (verdict == TURN_RELAY)
+		verdict = turn_relay_late(ctx, v, fused);
+	if (verdict == TURN_RELAYED)
+		return verdict;
 	if (verdict != TURN_DUE) {
 		turn_pass(flow, verdict);
 		return verdict;

@@ -92,6 +92,13 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct turn_pulse);
+} turn_pulse SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, TURN_DEVICES);
 	__type(key, __u32);
 	__type(value, struct turn_device);

@@ -12,28 +12,7 @@
 #define TURN_REQUESTS_H
 
 #include "allocs.h"
-#include "stun.h"
-
-/* Where messages are copied to and taken apart: one per CPU. */
-struct turn_reader {
-	struct stun_message message;
-	struct turn_request request; /* the one in hand: remembered, or found again */
-	__u8 buffer[STUN_BUFFER] __attribute__((aligned(8)));
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct turn_reader);
-} turn_reader SEC(".maps");
-
-static __always_inline struct turn_reader *turn_get_reader(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&turn_reader, &zero);
-}
+#include "reader.h"
 
 static __always_inline int turn_same_transaction(const __u8 *a, const __u8 *b)
 {
@@ -170,46 +149,84 @@ static __always_inline void turn_remember_allocate(const struct turn_key4 *tuple
 	}
 }
 
+/*
+ * Nothing under the message's transaction counts any more: what comes from the client under it,
+ * and what the server answers, may both be somebody else's words.
+ */
+static __always_inline void turn_poison(struct turn_key4 *tuple, struct turn_reader *reader)
+{
+	const struct stun_message *m = &reader->message;
+	struct turn_alloc *alloc;
+
+	if (STUN_METHOD(m->type) == STUN_ALLOCATE) {
+		turn_remember_allocate(tuple, m, 1);
+		return;
+	}
+	alloc = bpf_map_lookup_elem(&turn_allocs, tuple);
+	if (!alloc)
+		return;
+	__builtin_memset(&reader->request, 0, sizeof(reader->request));
+	__builtin_memcpy(reader->request.transaction, m->transaction, sizeof(m->transaction));
+	reader->request.method = STUN_METHOD(m->type);
+	reader->request.poisoned = 1;
+	turn_remember(alloc, &reader->request);
+}
+
+/* Is it one of the methods that are learned from, other than Allocate? */
+static __always_inline int turn_is_of_allocation(__u16 method)
+{
+	return method == STUN_REFRESH || method == STUN_CREATE_PERMISSION ||
+	       method == STUN_CHANNEL_BIND;
+}
+
 /* The STUN stage: @v is a frame at a port of ours that no flow claims. */
 static __always_inline void turn_stage_stun(struct xdp_md *ctx, struct turn_view *v)
 {
 	struct turn_config *config = turn_configuration();
 	struct turn_reader *reader;
+	struct stun_message *m;
 	struct turn_alloc *alloc;
 	enum stun_verdict verdict;
 	int payload, usable;
-	__u16 method;
+	__u16 class, method;
 
 	/* at least a header: also lets the verifier read the first bytes in place */
 	if ((void *)(v->p.payload + STUN_HEADER) > v->end || !stun_is_stun(v->p.payload) ||
 	    !config || !turn_served(config, v->key->daddr, v->key->dport) ||
 	    !turn_same_mac(v->p.eth->h_dest, turn_self.mac))
 		return;
-	if ((stun_read16(v->p.payload) & STUN_CLASS_MASK) != STUN_REQUEST)
+	class = stun_read16(v->p.payload) & STUN_CLASS_MASK;
+	method = STUN_METHOD(stun_read16(v->p.payload));
+	if (class == STUN_INDICATION || (method != STUN_ALLOCATE && !turn_is_of_allocation(method)))
 		return;
 	payload = packet_udp4_whole(&v->p, v->end - (void *)v->p.eth);
 	reader = turn_get_reader();
 	if (payload < STUN_HEADER || !reader)
 		return;
+	/* What the stack drops, no server answers: if an answer comes, it is not to this. */
+	if (csum_ip4(v->p.ip) != 0xffff || !turn_read_sound(ctx, &v->p, payload, reader)) {
+		turn_event(TURN_EVENT_UNSOUND);
+		return;
+	}
 	if (payload > STUN_MAX)
 		payload = STUN_MAX; /* cut off, it is irregular, and poisons its transaction */
-	if (bpf_xdp_load_bytes(ctx, PACKET_HEADERS, reader->buffer,
-			       turn_size(payload, STUN_MAX)))
-		return;
-	verdict = stun_parse(reader->buffer, payload, &reader->message);
+	m = &reader->message;
+	verdict = stun_parse(reader->buffer, payload, m);
 	if (verdict != STUN_OK)
 		turn_event(verdict == STUN_TOO_LONG ? TURN_EVENT_TOO_LONG : TURN_EVENT_IRREGULAR);
 	v->key->channel = 0;
-	method = STUN_METHOD(reader->message.type);
-	if (method == STUN_ALLOCATE) {
-		turn_remember_allocate(v->key, &reader->message, verdict != STUN_OK);
+	if (class != STUN_REQUEST) {
+		/* sent to have it echoed, and taken for the server's */
+		turn_event(TURN_EVENT_ECHOED);
+		turn_poison(v->key, reader);
 		return;
 	}
-	if (method != STUN_REFRESH && method != STUN_CREATE_PERMISSION &&
-	    method != STUN_CHANNEL_BIND)
+	if (method == STUN_ALLOCATE) {
+		turn_remember_allocate(v->key, m, verdict != STUN_OK);
 		return;
+	}
 	/* the server may grant what we cannot read or use: nothing under its transaction counts */
-	usable = turn_read_request(&reader->message, &reader->request);
+	usable = turn_read_request(m, &reader->request);
 	reader->request.poisoned = verdict != STUN_OK || !usable;
 	alloc = bpf_map_lookup_elem(&turn_allocs, v->key);
 	if (alloc)

@@ -94,6 +94,7 @@ static __always_inline void turn_twin(struct __sk_buff *skb, const struct turn_s
 	__u64 now = bpf_jiffies64();
 	struct turn_alloc *alloc;
 	struct turn_key4 tuple;
+	__u32 stretch;
 
 	if (!config || (flow->flags & (TURN_STATIC | TURN_WITHDRAWN)) ||
 	    !turn_is_sample(skb, &flow->sample, at, length))
@@ -114,12 +115,16 @@ static __always_inline void turn_twin(struct __sk_buff *skb, const struct turn_s
 	}
 	flow->sample.when = 0;
 	turn_take_hop(skb, sent, flow);
+	if (flow->confirmed)
+		turn_pulse_answer();
+	stretch = turn_stretch();
 	flow->confirmed = now;
+	flow->proof = now + (__u64)TURN_PROOF * config->heartbeat * stretch;
 	flow->missed = 0;
 	if (flow->state != TURN_OFFLOADED)
-		flow->due = turn_next_beat(config, now);
+		turn_next_beat(flow, config, stretch, now);
 	flow->state = TURN_OFFLOADED;
-	turn_set_deadline(flow, config);
+	turn_set_deadline(flow);
 	turn_event(TURN_EVENT_CONFIRMED);
 }
 

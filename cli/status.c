@@ -172,7 +172,9 @@ static void add_tables(struct json_object *document, const struct turnctl_instan
 	struct turnctl_channel *list;
 	struct turnctl_error err;
 	size_t count, active = 0, offloaded = 0, unproven = 0, allocations = 0, i;
+	unsigned int stretch = turnctl_stretch(instance);
 	double interval = (double)config->heartbeat / config->hz;
+	double rate;
 
 	clock.now = turnctl_now(instance, &err);
 	if (turnctl_allocations_read(instance, clock.now, &allocated, &allocations, &err))
@@ -199,7 +201,9 @@ static void add_tables(struct json_object *document, const struct turnctl_instan
 	output_number(document, "offloaded", offloaded);
 	output_number(document, "max_channels", config->max_channels);
 	values_interval(document, "heartbeat_seconds", config->heartbeat, config->hz);
-	values_seconds(document, "heartbeats_per_second", active / interval);
+	rate = active / interval / stretch;
+	output_number(document, "heartbeat_stretch", stretch);
+	values_seconds(document, "heartbeats_per_second", rate);
 	if (unproven)
 		problem(problems,
 			"%zu %s traffic, but the server's own packets of %s were not seen to leave: "
@@ -207,9 +211,13 @@ static void add_tables(struct json_object *document, const struct turnctl_instan
 			"device",
 			unproven, unproven == 1 ? "channel has" : "channels have",
 			unproven == 1 ? "it" : "them", instance->option);
-	if (active / interval > HEARTBEATS_MANY)
+	if (stretch > 1)
+		problem(problems, "the server loses heartbeats, so they are %u times farther apart "
+			"(%g s): it has too little CPU, or too small socket buffers", stretch,
+			interval * stretch);
+	if (rate > HEARTBEATS_MANY)
 		problem(problems, "heartbeats put %.0f packets a second on the server; a longer "
-			"--heartbeat spares it", active / interval);
+			"--heartbeat spares it", rate);
 	if (count * 10 > (size_t)config->max_channels * 9)
 		problem(problems, "%zu of %u channels are in use; more are left to the server",
 			count, config->max_channels);

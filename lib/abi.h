@@ -17,9 +17,10 @@
 #include <linux/types.h>
 
 /* Raised whenever a map's layout changes. It is part of the pin's path. */
-#define TURN_ABI 2
+#define TURN_ABI 3
 
 #define TURN_DEVICES 32   /* attached devices of one instance */
+#define TURN_HEARTBEAT_MOST 60 /* s between two heartbeats of a direction */
 #define TURN_LISTENERS 16 /* served listeners of one instance */
 #define TURN_EXTERNAL 16  /* --external-ip mappings */
 #define TURN_REQUESTS 8   /* requests in flight that are remembered per allocation */
@@ -112,14 +113,16 @@ struct turn_flow {
 	__u64 created;
 	__u64 expires;   /* of the channel */
 	__u64 until;     /* earliest end of channel, permission and allocation, when last reckoned */
-	__u64 due;       /* next heartbeat */
+	__u64 due;       /* when to look at it again: is its allocation's socket still there? */
+	__u64 beat;      /* next heartbeat; @due, unless heartbeats are stretched (turn_pulse) */
 	__u64 confirmed; /* when the last twin was seen, 0 = never */
+	__u64 proof;     /* until when that twin is proof enough */
 	struct turn_sample sample;
 	union turn_ip hop; /* static: the next hop's address, whose neighbour entry is kept */
 	__u32 missed; /* heartbeats since the last twin */
 	__u32 flags;  /* enum turn_flow_flags */
 	/* a hash table's element is 64 bytes longer than this: whole cache lines */
-	__u64 room[4];
+	__u64 room[2];
 };
 
 _Static_assert(sizeof(struct turn_key4) == 16, "a hole in a hash key is never equal to itself");
@@ -231,6 +234,18 @@ struct turn_config {
 	struct turn_external external[TURN_EXTERNAL];
 };
 
+/* ---- the server's pulse -------------------------------------------------------------------------- */
+
+/* Heartbeats of proven channels, counted for a second or more. */
+struct turn_pulse {
+	__u64 began;
+	__u32 asked;    /* went to the server */
+	__u32 answered; /* were relayed by it */
+	__u32 bad, good; /* seconds in a row in which too few were answered, or nearly all */
+	__u32 stretch; /* the interval is multiplied by this; 0 is 1 */
+	__u32 zero;
+};
+
 /* ---- devices ---------------------------------------------------------------------------------- */
 
 enum turn_role {
@@ -295,7 +310,8 @@ struct turn_self {
 	X(TTL, "ttl", "TTL would become 0")                                                       \
 	X(MTU, "mtu", "larger than the egress MTU")                                               \
 	X(IP_CHECKSUM, "ip-checksum", "wrong IP header checksum")                                 \
-	X(PARTIAL_CHECKSUM, "partial-checksum", "UDP checksum left to the hardware by a local sender")
+	X(PARTIAL_CHECKSUM, "partial-checksum", "UDP checksum left to the hardware by a local sender") \
+	X(UDP_CHECKSUM, "udp-checksum", "wrong UDP checksum, as seen at a heartbeat")
 
 /* What the slow path did or saw, besides packets. */
 #define TURN_EVENTS(X)                                                                           \
@@ -313,6 +329,8 @@ struct turn_self {
 	X(UNREACHABLE, "unreachable", "this host answered port unreachable")                      \
 	X(KEY_TAKEN, "key-taken", "a channel lost its peer and relay address to a newer one")     \
 	X(SWEPT, "swept", "a channel that had ended was removed")                                 \
+	X(UNSOUND, "unsound", "a STUN request with a wrong checksum, which no server gets to see") \
+	X(ECHOED, "echoed", "an answer from a client, or a request from a listener: an echo service?") \
 	X(IRREGULAR, "irregular", "a STUN message that leaves room for two readings")             \
 	X(TOO_LONG, "too-long", "a STUN message longer than what is learned from")                \
 	X(POISONED, "poisoned", "two requests under one transaction")                             \

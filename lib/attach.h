@@ -28,7 +28,7 @@ struct turnctl_attach {
 };
 
 #define TURNCTL_HEARTBEAT_LEAST 100 /* ms */
-#define TURNCTL_HEARTBEAT_MOST 60000
+#define TURNCTL_HEARTBEAT_MOST (TURN_HEARTBEAT_MOST * 1000)
 
 /*
  * Checks everything that can be checked without changing anything, and calls @step with a line

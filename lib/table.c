@@ -171,3 +171,12 @@ int turnctl_allocations_read(const struct turnctl_instance *instance, __u64 now,
 	qsort(*list, *count, sizeof(**list), compare_keys);
 	return 0;
 }
+
+unsigned int turnctl_stretch(const struct turnctl_instance *instance)
+{
+	struct turn_pulse pulse = {};
+	__u32 zero = 0;
+
+	bpf_map_lookup_elem(instance->map[TURNCTL_PULSE], &zero, &pulse);
+	return pulse.stretch ? pulse.stretch : 1;
+}

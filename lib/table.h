@@ -36,6 +36,10 @@ int turnctl_allocations_read(const struct turnctl_instance *instance, __u64 now,
 			     struct turnctl_allocation **list, size_t *count,
 			     struct turnctl_error *err);
 
+/* By what the interval between heartbeats is multiplied at present: 1, or more if the server has
+ * not answered enough of them (bpf/pulse.h). */
+unsigned int turnctl_stretch(const struct turnctl_instance *instance);
+
 /* The key of the peer's packets, from the flow of the client's. */
 void turnctl_peer_key(const struct turn_flow *to_peer, struct turn_key4 *key);
 

@@ -318,24 +318,29 @@ static void clients_do_not_answer(void **state)
 	asks(f, &m);
 	say_refreshed(&m, 1, 0);
 	answers(f, &m);
-	expect_counted(f, &before, EVENT(UNMATCHED) = 1);
+	expect_counted(f, &before, EVENT(UNMATCHED) = 1, EVENT(ECHOED) = 2);
 	expect_relaying(f);
 }
 
-/* ... and a server does not ask. */
+/* ... and a server does not ask: what does sends back what it is sent. */
 static void requests_at_egress_are_no_answers(void **state)
 {
 	struct fixture *f = *state;
+	struct turn_stats before;
 	struct message m;
 
 	relaying(f);
 	ask_refresh(&m, 1, 0);
 	asks(f, &m);
+	before = counters(f);
 	answers(f, &m);
+	expect_counted(f, &before, EVENT(ECHOED) = 1, EVENT(POISONED) = 1);
 	expect_relaying(f);
 	say_refreshed(&m, 1, 0);
+	before = counters(f);
 	answers(f, &m);
-	expect_ended(f);
+	expect_counted(f, &before, EVENT(UNMATCHED) = 1);
+	expect_relaying(f);
 }
 
 /* A GSO packet is several datagrams under one header: not read. */

@@ -153,7 +153,7 @@ void flow_due(const struct fixture *f, struct turn_key4 key)
 {
 	struct turn_flow flow = flow_of(f, key);
 
-	flow.deadline = flow.due = now(f);
+	flow.deadline = flow.due = flow.beat = now(f);
 	flow_write(f, key, &flow);
 }
 

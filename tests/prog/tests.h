@@ -16,6 +16,6 @@ struct test {
 
 extern const struct test relay_tests[], owner_tests[], refuse_tests[], learn_tests[], answer_tests[],
 	poison_tests[], lifetime_tests[], twin_tests[], socket_tests[], forward_tests[],
-	taken_tests[], full_tests[], static_tests[], shift_tests[], sweep_tests[];
+	taken_tests[], full_tests[], static_tests[], shift_tests[], sweep_tests[], pulse_tests[], echo_tests[];
 
 #endif

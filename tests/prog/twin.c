@@ -277,9 +277,8 @@ static void a_proof_does_not_last(void **state)
 
 	relaying(f);
 	flow = flow_of(f, to_peer_key(NUMBER));
-	assert_true(flow.deadline <= flow.confirmed + 4 * f->config.heartbeat);
-	flow.confirmed = now(f) - 4 * f->config.heartbeat;
-	flow.deadline = flow.due = now(f);
+	assert_int_equal(flow.proof, flow.confirmed + 4 * f->config.heartbeat);
+	flow.deadline = flow.due = flow.proof = now(f);
 	flow_write(f, to_peer_key(NUMBER), &flow);
 	before = counters(f);
 	assert_int_equal(client_data(f, NUMBER, "data"), XDP_PASS);
@@ -287,12 +286,11 @@ static void a_proof_does_not_last(void **state)
 	expect_counted(f, &before, PASSED(UNCONFIRMED) = 2, EVENT(SUSPENDED) = 1);
 
 	/* nor is a deadline ever later than the proof's end */
-	flow.confirmed = now(f) - 4 * f->config.heartbeat + 5;
-	flow.deadline = 0;
+	flow.proof = now(f) + f->config.hz;
+	flow.deadline = flow.beat = 0;
 	flow_write(f, to_peer_key(NUMBER), &flow);
 	assert_int_equal(client_data(f, NUMBER, "data"), XDP_PASS);
-	assert_int_equal(flow_of(f, to_peer_key(NUMBER)).deadline,
-			 flow.confirmed + 4 * f->config.heartbeat);
+	assert_int_equal(flow_of(f, to_peer_key(NUMBER)).deadline, flow.proof);
 }
 
 /* @where: the IP header's flags and offset; 0x2000 is a first fragment. */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The pulse of the server: what share of the heartbeats it answers. A server that is short of CPU
+ * loses packets, heartbeats among them; channels that miss three are suspended, and all their
+ * packets go to a server that is too slow already. So while it answers some heartbeats, but not
+ * enough, all of them are set farther apart, twice as far a bad second, and come back together
+ * when it answers.
+ *
+ * A server that answers none is not slow, but gone: nothing is stretched for it. And what bounds a
+ * flow otherwise (lifetimes, the socket) is looked at as often as ever.
+ */
+#ifndef TURN_PULSE_H
+#define TURN_PULSE_H
+
+#include "maps.h"
+
+#define TURN_PULSE_LEAST 64 /* heartbeats a second; fewer are no load, and tell nothing */
+#define TURN_PULSE_BAD 2    /* bad seconds in a row: one may be that in which a server dies */
+#define TURN_PULSE_GOOD 8   /* good seconds in a row, until they come back together */
+
+static __always_inline struct turn_pulse *turn_get_pulse(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&turn_pulse, &zero);
+}
+
+/* By what the interval between the heartbeats of a direction is to be multiplied. */
+static __always_inline __u32 turn_stretch(void)
+{
+	struct turn_pulse *pulse = turn_get_pulse();
+
+	return pulse && pulse->stretch ? pulse->stretch : 1;
+}
+
+/* A second is over: @asked heartbeats have gone to the server, @answered have come back. */
+static __always_inline void turn_judge_pulse(struct turn_pulse *pulse,
+					     const struct turn_config *config, __u32 asked,
+					     __u32 answered)
+{
+	__u32 stretch = pulse->stretch ? pulse->stretch : 1;
+
+	if (asked < TURN_PULSE_LEAST || answered >= asked - asked / 16) {
+		pulse->bad = 0;
+		if (++pulse->good >= TURN_PULSE_GOOD) {
+			pulse->good = 0;
+			pulse->stretch = stretch / 2;
+		}
+		return;
+	}
+	pulse->good = 0;
+	if (!answered || answered >= asked - asked / 4)
+		pulse->bad = 0;
+	else if (++pulse->bad >= TURN_PULSE_BAD &&
+		 (__u64)config->heartbeat * stretch * 2 <= TURN_HEARTBEAT_MOST * config->hz)
+		pulse->stretch = stretch * 2;
+}
+
+/* A heartbeat of a flow that was once proven goes to the server. */
+static __always_inline void turn_pulse_ask(const struct turn_config *config, __u64 now)
+{
+	struct turn_pulse *pulse = turn_get_pulse();
+	__u64 began;
+
+	if (!pulse)
+		return;
+	began = pulse->began;
+	if (now - began >= config->hz &&
+	    __sync_val_compare_and_swap(&pulse->began, began, now) == began)
+		turn_judge_pulse(pulse, config, __sync_lock_test_and_set(&pulse->asked, 0),
+				 __sync_lock_test_and_set(&pulse->answered, 0));
+	__sync_fetch_and_add(&pulse->asked, 1);
+}
+
+/* ... and its twin has come back. */
+static __always_inline void turn_pulse_answer(void)
+{
+	struct turn_pulse *pulse = turn_get_pulse();
+
+	if (pulse)
+		__sync_fetch_and_add(&pulse->answered, 1);
+}
+
+#endif

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The server's pulse: when it loses heartbeats, they are set farther apart. What bounds a flow
+ * otherwise is looked at as often as before.
+ */
+#include "relaying.h"
+#include "tests.h"
+
+#include <bpf/bpf.h>
+
+static struct turn_pulse pulse_read(struct fixture *f)
+{
+	struct turn_pulse pulse;
+	__u32 zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(map_of(f, "turn_pulse"), &zero, &pulse), 0);
+	return pulse;
+}
+
+static void pulse_write(struct fixture *f, struct turn_pulse pulse)
+{
+	__u32 zero = 0;
+
+	assert_int_equal(bpf_map_update_elem(map_of(f, "turn_pulse"), &zero, &pulse, BPF_ANY), 0);
+}
+
+/* One heartbeat to a peer, which the server relays if @answered. */
+static void beat(struct fixture *f, bool answered)
+{
+	flow_due(f, to_peer_key(NUMBER));
+	assert_int_equal(client_data(f, NUMBER, "beat"), XDP_PASS);
+	if (answered)
+		twin_to_peer(f, PEER, "beat");
+}
+
+/* A second is over, with these figures: what is made of them. */
+static void the_pulse_is_judged(void **state)
+{
+	static const struct {
+		const char *name;
+		__u32 heartbeat; /* s */
+		struct turn_pulse is, becomes;
+	} cases[] = {
+		{ "all is well", 2, { .asked = 100, .answered = 100, .stretch = 1 },
+		  { .good = 1, .stretch = 1 } },
+		{ "a bad second", 2, { .asked = 100, .answered = 50, .stretch = 1 },
+		  { .bad = 1, .stretch = 1 } },
+		{ "at first there is no stretch", 2, { .asked = 100, .answered = 50, .bad = 1 },
+		  { .bad = 2, .stretch = 2 } },
+		{ "another", 2, { .asked = 100, .answered = 50, .bad = 1, .good = 5, .stretch = 1 },
+		  { .bad = 2, .stretch = 2 } },
+		{ "and another", 2, { .asked = 100, .answered = 1, .bad = 2, .stretch = 2 },
+		  { .bad = 3, .stretch = 4 } },
+		{ "a minute is the most", 2, { .asked = 100, .answered = 1, .bad = 9, .stretch = 16 },
+		  { .bad = 10, .stretch = 16 } },
+		{ "also of a long interval", 31, { .asked = 100, .answered = 1, .bad = 9,
+						   .stretch = 1 }, { .bad = 10, .stretch = 1 } },
+		{ "the server is gone, not slow", 2, { .asked = 100, .bad = 1, .stretch = 1 },
+		  { .stretch = 1 } },
+		{ "too few to tell", 2, { .asked = 63, .answered = 1, .bad = 1, .stretch = 1 },
+		  { .good = 1, .stretch = 1 } },
+		{ "neither good nor bad", 2, { .asked = 100, .answered = 75, .bad = 1, .good = 7,
+					       .stretch = 4 }, { .stretch = 4 } },
+		{ "still not good", 2, { .asked = 100, .answered = 93, .good = 7, .stretch = 4 },
+		  { .stretch = 4 } },
+		{ "good", 2, { .asked = 100, .answered = 94, .good = 6, .stretch = 4 },
+		  { .good = 7, .stretch = 4 } },
+		{ "good for long", 2, { .asked = 100, .answered = 94, .good = 7, .stretch = 4 },
+		  { .stretch = 2 } },
+		{ "later answers than questions", 2, { .asked = 100, .answered = 120, .good = 7,
+						       .stretch = 2 }, { .stretch = 1 } },
+	};
+	struct fixture *f = *state;
+	size_t i;
+
+	relaying(f);
+	for (i = 0; i < COUNT(cases); i++) {
+		struct turn_pulse is = cases[i].is, pulse;
+
+		f->config.heartbeat = cases[i].heartbeat * f->config.hz;
+		write_config(f);
+		is.began = now(f) - f->config.hz;
+		pulse_write(f, is);
+		beat(f, true);
+		pulse = pulse_read(f);
+		if (pulse.bad != cases[i].becomes.bad || pulse.good != cases[i].becomes.good ||
+		    pulse.stretch != cases[i].becomes.stretch)
+			fail_msg("%s: bad %u, good %u, stretch %u", cases[i].name, pulse.bad,
+				 pulse.good, pulse.stretch);
+		assert_int_equal(pulse.asked, 1); /* of the next second */
+		assert_int_equal(pulse.answered, 1);
+		assert_in_range(pulse.began, is.began + f->config.hz, now(f));
+	}
+}
+
+/* Only what could be answered is asked: first packets of a channel, and those of one that the
+ * server has never relayed, are not. */
+static void the_pulse_counts_proven_channels(void **state)
+{
+	struct fixture *f = *state;
+	int i;
+
+	f->live = true;
+	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 1 });
+	allocate(f, 600);
+	bind_channel(f, NUMBER, PEER);
+	assert_int_equal(client_data(f, NUMBER, "first"), XDP_PASS);
+	twin_to_peer(f, PEER, "first");
+	assert_int_equal(pulse_read(f).asked, 0);
+	assert_int_equal(pulse_read(f).answered, 0);
+	for (i = 0; i < 3; i++) {
+		beat(f, true);
+		assert_int_equal(pulse_read(f).asked, i + 1);
+		assert_int_equal(pulse_read(f).answered, i + 1);
+	}
+	/* missed, and not asked again while the sample waits for its twin */
+	beat(f, false);
+	beat(f, false);
+	assert_int_equal(pulse_read(f).asked, 4);
+	assert_int_equal(pulse_read(f).answered, 3);
+}
+
+/* A flow is looked at every interval, and only every so many goes to the server. */
+static void a_stretched_heartbeat_is_late(void **state)
+{
+	struct fixture *f = *state;
+	struct turn_stats before;
+	struct turn_flow flow;
+	__u64 then;
+
+	relaying(f);
+	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8 });
+	then = now(f);
+	beat(f, true);
+	flow = flow_of(f, to_peer_key(NUMBER));
+	assert_in_range(flow.due, then + f->config.heartbeat * 3 / 4,
+			now(f) + f->config.heartbeat * 5 / 4);
+	assert_in_range(flow.beat, then + f->config.heartbeat * 8 * 3 / 4,
+			now(f) + f->config.heartbeat * 8 * 5 / 4);
+	assert_int_equal(flow.deadline, flow.due);
+	assert_int_equal(flow.proof, flow.confirmed + 4 * 8 * f->config.heartbeat);
+
+	flow.due = flow.deadline = now(f);
+	flow_write(f, to_peer_key(NUMBER), &flow);
+	before = counters(f);
+	assert_int_equal(client_data(f, NUMBER, "data"), XDP_REDIRECT); /* looked at, and relayed */
+	expect_counted(f, &before, .to_peer_packets = 1, .to_peer_bytes = 4);
+	flow = flow_of(f, to_peer_key(NUMBER));
+	assert_true(flow.deadline > now(f));
+	assert_int_equal(flow.missed, 0);
+
+	/* the next look is never later than the heartbeat */
+	flow.due = flow.deadline = now(f);
+	flow.beat = now(f) + 5;
+	flow_write(f, to_peer_key(NUMBER), &flow);
+	assert_int_equal(client_data(f, NUMBER, "data"), XDP_REDIRECT);
+	assert_int_equal(flow_of(f, to_peer_key(NUMBER)).deadline, flow.beat);
+}
+
+/* The longest frame that fits, and one that does not: as on the fast path. */
+static void what_is_only_looked_at_must_fit(void **state)
+{
+	struct fixture *f = *state;
+	struct turn_stats before;
+	struct turn_flow flow;
+
+	relaying(f);
+	beat(f, true);
+	flow = flow_of(f, to_peer_key(NUMBER));
+	flow.due = flow.deadline = now(f);
+	flow.beat = now(f) + f->config.hz;
+	flow.mtu = 20 + 8 + 3;
+	flow_write(f, to_peer_key(NUMBER), &flow);
+	before = counters(f);
+	assert_int_equal(client_data(f, NUMBER, "data"), XDP_PASS);
+	expect_counted(f, &before, PASSED(MTU) = 1);
+}
+
+/* Three misses in a row suspend, however far apart; a proof from before the stretch does not end
+ * before the next heartbeat. */
+static void a_proof_lasts_until_a_late_heartbeat(void **state)
+{
+	struct fixture *f = *state;
+	struct turn_flow flow;
+	int i;
+
+	relaying(f);
+	flow = flow_of(f, to_peer_key(NUMBER));
+	flow.proof = now(f) + 1;
+	flow_write(f, to_peer_key(NUMBER), &flow);
+	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8 });
+	for (i = 1; i < 3; i++) {
+		beat(f, false);
+		flow = flow_of(f, to_peer_key(NUMBER));
+		assert_int_equal(flow.missed, i);
+		assert_int_equal(flow.state, TURN_OFFLOADED);
+		assert_true(flow.proof > flow.beat);
+	}
+	beat(f, false);
+	assert_int_equal(flow_of(f, to_peer_key(NUMBER)).state, TURN_SUSPENDED);
+}
+
+/* A wrong checksum: the stack drops it, so it is no heartbeat, and none is missed for it. */
+static void an_unsound_packet_is_no_heartbeat(void **state)
+{
+	static const unsigned int lengths[] = { 0, 1, 7, 511, 512, 513, 1400 };
+	struct fixture *f = *state;
+	struct turn_stats before;
+	__u8 data[1400], payload[1500];
+	struct frame frame;
+	size_t i;
+
+	relaying(f);
+	for (i = 0; i < COUNT(lengths); i++) {
+		unsigned int j;
+
+		for (j = 0; j < lengths[i]; j++)
+			data[j] = j + i;
+		frame_udp(&frame, CLIENT, SERVER, payload,
+			  channel_data(payload, NUMBER, data, lengths[i], 0));
+		flow_due(f, to_peer_key(NUMBER));
+		frame.data[AT_UDP_CHECK] ^= 0x10;
+		before = counters(f);
+		assert_int_equal(receive(f, &frame, NULL), XDP_PASS);
+		expect_counted(f, &before, PASSED(UDP_CHECKSUM) = 1);
+		assert_int_equal(flow_of(f, to_peer_key(NUMBER)).missed, 0);
+
+		frame.data[AT_UDP_CHECK] ^= 0x10;
+		before = counters(f);
+		assert_int_equal(receive(f, &frame, NULL), XDP_PASS);
+		expect_counted(f, &before, .heartbeats = 1);
+		frame_sent(&frame, RELAY, PEER, data, lengths[i]);
+		server_sends(f, &frame);
+
+		/* none at all is right */
+		frame_udp(&frame, CLIENT, SERVER, payload,
+			  channel_data(payload, NUMBER, data, lengths[i], 0));
+		put16(frame.data + AT_UDP_CHECK, 0);
+		flow_due(f, to_peer_key(NUMBER));
+		before = counters(f);
+		assert_int_equal(receive(f, &frame, NULL), XDP_PASS);
+		expect_counted(f, &before, .heartbeats = 1);
+		frame_sent(&frame, RELAY, PEER, data, lengths[i]);
+		server_sends(f, &frame);
+	}
+}
+
+/* However far apart the heartbeats are: the socket is looked for every interval. */
+static void a_closed_socket_is_noticed_between_late_heartbeats(void **state)
+{
+	struct fixture *f = *state;
+	struct turn_stats before;
+	struct turn_flow flow;
+
+	relaying(f);
+	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8 });
+	beat(f, true);
+	flow = flow_of(f, to_peer_key(NUMBER));
+	flow.due = flow.deadline = now(f);
+	flow.flags |= TURN_SOCKET_SEEN; /* nothing listens at RELAY */
+	flow_write(f, to_peer_key(NUMBER), &flow);
+	before = counters(f);
+	assert_int_equal(client_data(f, NUMBER, "data"), XDP_PASS);
+	expect_counted(f, &before, PASSED(ENDED) = 1, EVENT(SOCKET_GONE) = 1);
+	assert_int_equal(peer_data(f, PEER, "data"), XDP_PASS);
+}
+
+const struct test pulse_tests[] = {
+	TEST(the_pulse_is_judged),
+	TEST(the_pulse_counts_proven_channels),
+	TEST(a_stretched_heartbeat_is_late),
+	TEST(what_is_only_looked_at_must_fit),
+	TEST(a_proof_lasts_until_a_late_heartbeat),
+	TEST(an_unsound_packet_is_no_heartbeat),
+	TEST(a_closed_socket_is_noticed_between_late_heartbeats),
+	{},
+};
