@@ -10,7 +10,7 @@
 #include "names.h"
 #include "values.h"
 
-enum { KEY_RELAY = 256, KEY_LISTEN, KEY_EXTERNAL, KEY_MODE, KEY_FUSED, KEY_PRIO, KEY_HEARTBEAT,
+enum { KEY_RELAY = 256, KEY_LISTEN, KEY_EXTERNAL, KEY_MODE, KEY_FUSED, KEY_CHAIN, KEY_PRIO, KEY_HEARTBEAT,
        KEY_CHANNELS, KEY_DRY_RUN };
 
 static const struct argp_option options[] = {
@@ -21,6 +21,7 @@ static const struct argp_option options[] = {
 	  "The server tells its clients PUB, and PRIV is on the wire, as in turnserver.conf", 0 },
 	{ "mode", KEY_MODE, "native|skb", 0, "XDP in the driver (default), or generic", 0 },
 	{ "fused", KEY_FUSED, NULL, 0, "One program instead of a chain; shares the device with none", 0 },
+	{ "chain", KEY_CHAIN, NULL, 0, "A chain of programs, which runs beside others (default)", 0 },
 	{ "prio", KEY_PRIO, "N", 0, "Priority of the first program in the chain (default: 60)", 0 },
 	{ "heartbeat", KEY_HEARTBEAT, "DURATION", 0,
 	  "Leave one packet a direction to the server this often (default: 2s)", 0 },
@@ -101,7 +102,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--mode '%s' is neither native nor skb", arg);
 		return 0;
 	case KEY_FUSED:
-		attach->fused = true;
+		attach->install = TURNCTL_FUSE;
+		return 0;
+	case KEY_CHAIN:
+		attach->install = TURNCTL_CHAINED;
 		return 0;
 	case KEY_PRIO:
 		if (turnctl_number_parse(arg, 1, 1000000, &number))
@@ -138,7 +142,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = { options, parse, "DEV",
-				  "Put the kernel path on the device that the clients are behind.",
+				  "Put the kernel path on the device that the clients are behind. Where it is already, its programs "
+				  "are replaced, and what is amiss is repaired; channels and counters stay.",
 				  NULL, NULL, NULL };
 
 static void print_step(const char *text)
@@ -148,7 +153,7 @@ static void print_step(const char *text)
 
 int cli_attach(struct cli *cli, int argc, char **argv)
 {
-	struct words words = { .attach = { .mode = TURN_NATIVE, .prio = TURN_PRIO } };
+	struct words words = {};
 	struct turnctl_error err;
 	int code;
 

@@ -8,11 +8,12 @@
 #include <string.h>
 
 #include "cli.h"
+#include "control.h"
 #include "device.h"
 #include "names.h"
 #include "output.h"
+#include "remains.h"
 #include "table.h"
-#include "control.h"
 #include "values.h"
 
 #define UNPROVEN_LONG 3 /* seconds without a proof that are worth a word */
@@ -62,33 +63,55 @@ problem(struct json_object *problems, const char *fmt, ...)
 	json_object_array_add(problems, json_object_new_string(text));
 }
 
-static void check_device(const struct turnctl_device_state *state, struct json_object *problems)
+static void check_device(const struct turnctl_instance *instance,
+			 const struct turnctl_device_state *state, struct json_object *problems)
 {
 	const char *name = state->exists ? state->link.name : state->device.name;
+	const char *option = instance->option;
 	char vlans[TURNCTL_VLAN_NAMES];
 
-	if (!state->exists) {
-		problem(problems, "%s: the device is gone; 'turnctl detach %s' forgets it", name, name);
+	if (state->back)
+		problem(problems, "%s: the device was removed and has come back; 'turnctl%s attach %s' puts "
+			"the programs on it", name, option, name);
+	else if (!state->exists)
+		problem(problems, "%s: the device is gone; 'turnctl%s detach %s' forgets it", name, option,
+			name);
+	if (!state->exists)
 		return;
-	}
 	if (!(state->device.flags & TURN_UP)) {
-		problem(problems, "%s: an attach did not come to its end; attach it again", name);
+		problem(problems, "%s: an attach did not come to its end; 'turnctl%s attach %s', with its "
+			"options, begins anew, and 'turnctl%s detach %s' takes off what there is", name,
+			option, name, option, name);
 		return;
 	}
 	if (state->stages != state->expected)
-		problem(problems, "%s: %d of %d XDP programs are in place; detach and attach it again",
-			name, state->stages, state->expected);
+		problem(problems, "%s: %d of %d XDP programs are in place; 'turnctl%s attach %s' puts them "
+			"back", name, state->stages, state->expected, option, name);
 	if (!state->egress)
-		problem(problems, "%s: turn_egress is not at TC egress, so nothing is learned; detach "
-			"and attach it again", name);
+		problem(problems, "%s: turn_egress is not at TC egress, so nothing is learned; 'turnctl%s "
+			"attach %s' puts it back", name, option, name);
+	if (!state->exits)
+		problem(problems, "%s: it is missing in turn_exits or turn_plain, so nothing is relayed to "
+			"it; 'turnctl%s attach %s' adds it", name, option, name);
 	if (!state->link.up)
 		problem(problems, "%s: the device is down", name);
 	if (memcmp(state->link.mac, state->device.mac, sizeof(state->device.mac)))
-		problem(problems, "%s: its MAC address has changed, so nothing is relayed; detach and "
-			"attach it again", name);
+		problem(problems, "%s: its MAC address has changed, so nothing is relayed; 'turnctl%s attach "
+			"%s' takes the new one", name, option, name);
 	if (turnctl_link_hides_tags(&state->link, vlans, NULL) > 0)
 		problem(problems, "%s: it carries VLAN devices now (%s), whose frames are taken for its "
 			"own; detach it, or see VLAN devices in turnctl-attach(8)", name, vlans);
+}
+
+static void check_strays(struct json_object *problems)
+{
+	struct turnctl_stray stray[TURN_DEVICES];
+	int count = turnctl_strays_read(stray, TURN_DEVICES), i;
+
+	for (i = 0; i < count; i++)
+		problem(problems, "%s: it runs programs of turnctl's whose pins are gone; 'turnctl detach "
+			"%s' takes them off, 'turnctl attach %s' begins anew", stray[i].device,
+			stray[i].device, stray[i].device);
 }
 
 /* ---- the document ------------------------------------------------------------------------------- */
@@ -110,6 +133,7 @@ static struct json_object *device_object(const struct turnctl_device_state *stat
 {
 	struct json_object *object = json_object_new_object();
 	struct json_object *programs = json_object_new_array();
+	static const char *const egress[] = { "missing", "tcx", "clsact" };
 	int i;
 
 	output_text(object, "device", state->exists ? state->link.name : state->device.name);
@@ -117,9 +141,7 @@ static struct json_object *device_object(const struct turnctl_device_state *stat
 	output_text(object, "role", turnctl_role_name(state->device.role));
 	output_text(object, "install", state->device.flags & TURN_FUSED ? "fused" : "chain");
 	output_text(object, "mode", turnctl_mode_name(state->chain.mode));
-	output_text(object, "egress", !state->egress			     ? "missing"
-				      : state->device.flags & TURN_TCX ? "tcx"
-									     : "clsact");
+	output_text(object, "egress", egress[state->egress]);
 	for (i = 0; i < state->chain.count; i++)
 		json_object_array_add(programs, program_object(&state->chain,
 							       &state->chain.program[i]));
@@ -311,7 +333,7 @@ static int fill(struct json_object *document, const struct turnctl_instance *ins
 		if (words->device && strcmp(words->device, name))
 			continue;
 		shown++;
-		check_device(&states[i], problems);
+		check_device(instance, &states[i], problems);
 		json_object_array_add(devices, device_object(&states[i]));
 	}
 	free(states);
@@ -321,12 +343,27 @@ static int fill(struct json_object *document, const struct turnctl_instance *ins
 		return turnctl_fail(err, TURNCTL_NOT_ATTACHED, "%s is not attached",
 				    words->device);
 	if (!count)
-		problem(problems, "no device is attached, but pins are left; 'turnctl detach --all' "
-			"removes them");
+		problem(problems, "no device is attached, but pins are left; 'turnctl%s detach --all' "
+			"removes them", instance->option);
+	check_strays(problems);
 	json_object_object_add(document, "listeners", listeners_array(&config));
 	json_object_object_add(document, "externals", externals_array(&config));
 	add_tables(document, instance, &config, problems);
 	return 0;
+}
+
+/* No instance can be opened, for the reason in @err: is there still something of ours? */
+static bool fill_remains(struct json_object *document, int code, const struct turnctl_error *err)
+{
+	struct json_object *problems = json_object_new_array();
+
+	json_object_object_add(document, "devices", json_object_new_array());
+	json_object_object_add(document, "problems", problems);
+	if (code == -EPROTO || code == -ESTALE)
+		problem(problems, "%s", err->text);
+	if (code == -EPROTO || code == -ESTALE || code == -TURNCTL_NOT_ATTACHED)
+		check_strays(problems);
+	return json_object_array_length(problems);
 }
 
 int cli_status(struct cli *cli, int argc, char **argv)
@@ -335,16 +372,20 @@ int cli_status(struct cli *cli, int argc, char **argv)
 	struct turnctl_instance instance;
 	struct turnctl_error err;
 	struct words words = {};
+	bool usable;
 	int code;
 
 	cli_parse(cli, &argp, "status", argc, argv, &words);
-	code = turnctl_instance_open(&instance, cli->instance, false, &err);
-	if (code)
-		return cli_fail(code, &err);
 	document = output_document();
 	output_text(document, "instance", cli->instance);
-	code = fill(document, &instance, &words, &err);
-	turnctl_instance_close(&instance);
+	code = turnctl_instance_open(&instance, cli->instance, false, &err);
+	usable = !code;
+	if (usable) {
+		code = fill(document, &instance, &words, &err);
+		turnctl_instance_close(&instance);
+	} else if (fill_remains(document, code, &err)) {
+		code = 0;
+	}
 	if (code) {
 		json_object_put(document);
 		return cli_fail(code, &err);
@@ -355,7 +396,7 @@ int cli_status(struct cli *cli, int argc, char **argv)
 		output_json(cli, document);
 		return code;
 	}
-	if (!words.check)
+	if (!words.check && usable)
 		print_text(document);
 	print_problems(problems);
 	json_object_put(document);

@@ -10,134 +10,120 @@
 
 #include "control.h"
 #include "egress.h"
+#include "exits.h"
 #include "link.h"
 #include "names.h"
 #include "objects.h"
-#include "probe.h"
+#include "remains.h"
+#include "suited.h"
 
-/* ---- checks ------------------------------------------------------------------------------------- */
+/* ---- what is to be done ------------------------------------------------------------------------- */
 
-/* Can the driver run programs in native mode? A kernel before 6.3 shows it only by the attach. */
-static int check_native(const struct turnctl_link *link, struct turnctl_error *err)
-{
-	__u64 features;
+/* One device of an attach. */
+struct job {
+	struct turnctl_link link;
+	struct turnctl_chain_plan plan;
+	struct turn_device before; /* as noted so far; ifindex 0: it is new */
+	bool begun;
+};
 
-	if (turnctl_xdp_features(link->ifindex, &features))
-		return 0;
-	if (!(features & TURNCTL_XDP_BASIC))
-		return turnctl_fail(err, EOPNOTSUPP,
-				    "the driver of %s has no native XDP; --mode skb works with any driver, "
-				    "more slowly", link->name);
-	return 0;
-}
+struct jobs {
+	struct job job[TURN_DEVICES]; /* the client's first */
+	int count;
+	enum turn_mode mode;
+};
 
-/* Does it transmit what is redirected to it? Several drivers do only while they run a program
- * themselves, so this is for after the attach. */
-static int check_transmit(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
-{
-	int transmits;
-
-	if (plan->mode != TURN_NATIVE)
-		return 0;
-	transmits = turnctl_xdp_transmits(plan->ifindex, plan->device, plan->self.mac, err);
-	if (transmits)
-		return transmits < 0 ? transmits : 0;
-	return turnctl_fail(err, EOPNOTSUPP,
-			    "%s would lose every relayed frame, since its driver does not transmit "
-			    "redirected frames in native mode (the far end of a veth must be up and have "
-			    "GRO on, 'ethtool -K FAR-END gro on', or an XDP program); use --mode skb",
-			    plan->device);
-}
-
-/* A VLAN device's frame without its tag in it is, to XDP, one of the device below: the client would be
- * relayed past the VLAN device, its address and its firewall rules. */
-static int check_tags(const struct turnctl_link *link, struct turnctl_error *err)
-{
-	char names[TURNCTL_VLAN_NAMES];
-	int tags = turnctl_link_hides_tags(link, names, err);
-
-	if (tags == TURNCTL_TAGS_OFFLOADED)
-		return turnctl_fail(err, EOPNOTSUPP,
-				    "%s carries VLAN devices (%s), whose frames XDP cannot tell from its "
-				    "own once the NIC has taken the tag off; turn that off with 'ethtool "
-				    "-K %s rxvlan off', or attach to the VLAN devices with --mode skb",
-				    link->name, names, link->name);
-	if (tags == TURNCTL_TAGS_HIDDEN)
-		return turnctl_fail(err, EOPNOTSUPP,
-				    "%s carries VLAN devices (%s), whose frames XDP cannot tell from its "
-				    "own, since their tag may be off before it sees them; attach to the "
-				    "VLAN devices with --mode skb", link->name, names);
-	return tags;
-}
-
-/* Devices into which a native redirect vanishes without a trace. */
-static int check_exit(const struct turnctl_link *link, enum turn_mode mode,
+static int find_links(const struct turnctl_attach *attach, struct jobs *jobs,
 		      struct turnctl_error *err)
 {
-	static const char *const kinds[] = { "bridge", "macvlan", "macvtap", "ipvlan", "vlan",
-					     "dummy", "vxlan", "geneve", "team" };
-	size_t i;
-	int code;
+	int code = 0, i, j;
 
-	if (!link->ethernet)
-		return turnctl_fail(err, EOPNOTSUPP,
-				    "%s is not an Ethernet device; turnctl relays over Ethernet only",
-				    link->name);
-	for (i = 0; mode == TURN_NATIVE && i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (!strcmp(link->kind, kinds[i]))
-			return turnctl_fail(err, EOPNOTSUPP,
-					    "%s is a %s device, which loses frames that are redirected to "
-					    "it in native mode; use --mode skb, or attach to the device "
-					    "below it", link->name, link->kind);
-	if (!link->up)
-		return turnctl_fail(err, ENETDOWN, "%s is down; bring it up with 'ip link set %s up'",
-				    link->name, link->name);
-	code = check_tags(link, err);
-	if (!code && mode == TURN_NATIVE)
-		code = check_native(link, err);
+	memset(jobs, 0, sizeof(*jobs));
+	if (attach->relays > TURN_DEVICES - 1)
+		return turnctl_fail(err, EINVAL, "more than %d relay devices", TURN_DEVICES - 1);
+	jobs->count = attach->relays + 1;
+	for (i = 0; i < jobs->count && !code; i++) {
+		struct turnctl_link *link = &jobs->job[i].link;
+
+		code = turnctl_link_by_name(i ? attach->relay[i - 1] : attach->client, link, err);
+		for (j = 0; j < i && !code; j++)
+			if (jobs->job[j].link.ifindex == link->ifindex)
+				code = turnctl_fail(err, EINVAL, "%s is named twice; a client device "
+						    "is a relay device too", link->name);
+	}
 	return code;
 }
 
-/* All devices of an attach: the client's first. */
-static int gather_links(const struct turnctl_attach *attach, struct turnctl_link *links,
-			struct turnctl_error *err)
+/* One mode for all devices, since devmaps join them: as given, or as the devices have it. */
+static int choose_mode(const struct turnctl_attach *attach, const struct turnctl_instance *instance,
+		       const struct turn_config *config, struct jobs *jobs, struct turnctl_error *err)
 {
-	int code, i, j;
+	int i, known = 0;
 
-	if (attach->relays > TURN_DEVICES - 1)
-		return turnctl_fail(err, EINVAL, "more than %d relay devices", TURN_DEVICES - 1);
-	for (i = 0; i <= attach->relays; i++) {
-		code = turnctl_link_by_name(i ? attach->relay[i - 1] : attach->client, &links[i],
-					    err);
-		if (!code)
-			code = check_exit(&links[i], attach->mode, err);
-		if (code)
-			return code;
-		for (j = 0; j < i; j++)
-			if (links[j].ifindex == links[i].ifindex)
-				return turnctl_fail(err, EINVAL, "%s is named twice; a client device "
-						    "is a relay device too", links[i].name);
-	}
-	return 0;
+	for (i = 0; i < jobs->count; i++)
+		known += jobs->job[i].before.ifindex != 0;
+	jobs->mode = attach->mode ? attach->mode : known ? (enum turn_mode)config->mode : TURN_NATIVE;
+	if (!instance || !config->mode || config->mode == jobs->mode ||
+	    turnctl_device_count(instance) == known)
+		return 0;
+	return turnctl_fail(err, EINVAL,
+			    "instance '%s' runs in %s mode, and its devices must all be in one; use "
+			    "--mode %s, or name all of them", instance->name,
+			    turnctl_mode_name(config->mode), turnctl_mode_name(config->mode));
 }
 
-static void make_plan(const struct turnctl_attach *attach, const struct turnctl_link *link,
-		      bool client, const struct turnctl_instance *instance,
-		      struct turnctl_chain_plan *plan)
+/*
+ * The role is given by --relay; a device that is named alone keeps the one that it has, since that
+ * is how it is repaired and upgraded.
+ */
+static enum turn_role choose_role(const struct turnctl_attach *attach, const struct job *job, int i)
 {
-	memset(plan, 0, sizeof(*plan));
-	plan->ifindex = link->ifindex;
-	plan->device = link->name;
-	plan->mode = attach->mode;
-	plan->role = client ? TURN_ROLE_CLIENT : TURN_ROLE_RELAY;
-	plan->fused = attach->fused;
-	plan->prio = attach->prio;
+	if (i)
+		return TURN_ROLE_RELAY;
+	return job->before.ifindex && !attach->relays ? job->before.role : TURN_ROLE_CLIENT;
+}
+
+static void make_plan(const struct turnctl_attach *attach, const struct turnctl_instance *instance,
+		      enum turn_mode mode, int i, struct job *job)
+{
+	struct turnctl_chain_plan *plan = &job->plan;
+	bool known = job->before.ifindex;
+
+	plan->ifindex = job->link.ifindex;
+	plan->device = job->link.name;
+	plan->mode = mode;
+	plan->role = choose_role(attach, job, i);
+	plan->fused = attach->install ? attach->install == TURNCTL_FUSE
+				      : known && (job->before.flags & TURN_FUSED);
+	plan->prio = attach->prio ? attach->prio : known ? job->before.prio : TURN_PRIO;
 	plan->self.role = plan->role;
-	memcpy(plan->self.mac, link->mac, sizeof(plan->self.mac));
+	memcpy(plan->self.mac, job->link.mac, sizeof(plan->self.mac));
 	if (instance) {
 		plan->maps = instance->path;
 		plan->id = turnctl_instance_id(instance);
 	}
+}
+
+/* Fills in what is to be done; @instance is NULL if it does not exist yet. */
+static int plan_jobs(const struct turnctl_attach *attach, const struct turnctl_instance *instance,
+		     const struct turn_config *config, struct jobs *jobs, struct turnctl_error *err)
+{
+	int code = 0, i, index;
+
+	for (i = 0; i < jobs->count; i++) {
+		struct job *job = &jobs->job[i];
+
+		index = instance ? turnctl_device_known(instance, &job->link, &job->before) : -1;
+		if (index < 0)
+			memset(&job->before, 0, sizeof(job->before));
+		job->plan.self.device = index;
+	}
+	code = choose_mode(attach, instance, config, jobs, err);
+	for (i = 0; i < jobs->count && !code; i++) {
+		make_plan(attach, instance, jobs->mode, i, &jobs->job[i]);
+		code = turnctl_suited(&jobs->job[i].link, jobs->mode, err);
+	}
+	return code;
 }
 
 /* ---- configuration ------------------------------------------------------------------------------ */
@@ -204,20 +190,16 @@ static void restore(const struct turnctl_instance *instance, const struct turn_c
 	turnctl_config_write(instance, before, NULL);
 }
 
-/* @before receives the configuration as it was. */
+/* @before is the configuration as it was. */
 static int configure(const struct turnctl_instance *instance, const struct turnctl_attach *attach,
-		     struct turn_config *before, struct turnctl_error *err)
+		     enum turn_mode mode, const struct turn_config *before,
+		     struct turnctl_error *err)
 {
 	struct turn_listener standard = { .port = htons(3478) };
 	struct turn_config config = *before;
 	int code = 0, i;
 
-	if (config.mode && config.mode != attach->mode)
-		return turnctl_fail(err, EINVAL,
-				    "instance '%s' runs in %s mode, and its devices must all be in one; "
-				    "use --mode %s", instance->name, turnctl_mode_name(config.mode),
-				    turnctl_mode_name(config.mode));
-	config.mode = attach->mode;
+	config.mode = mode;
 	config.netns = turnctl_own_netns();
 	if (attach->heartbeat_ms)
 		config.heartbeat = (__u64)attach->heartbeat_ms * config.hz / 1000;
@@ -235,33 +217,44 @@ static int configure(const struct turnctl_instance *instance, const struct turnc
 	return code;
 }
 
-/* ---- attach ------------------------------------------------------------------------------------- */
+/* ---- one device ----------------------------------------------------------------------------------- */
 
 /* Everything but XDP. */
-static int prepare_device(const struct turnctl_instance *instance,
-			  struct turnctl_chain_plan *plan, struct turnctl_error *err)
+static int prepare(const struct turnctl_instance *instance, struct job *job,
+		   struct turnctl_error *err)
 {
-	struct turn_device device;
+	const struct turnctl_chain_plan *plan = &job->plan;
+	struct turn_device device = job->before, other;
+	int index = plan->self.device, code = 0;
 	struct bpf_object *egress;
-	int index, code;
 
-	index = turnctl_device_find(instance, 0, &device);
-	if (index < 0)
-		return turnctl_fail(err, ENOSPC, "an instance has room for %d devices",
-				    TURN_DEVICES);
-	memset(&device, 0, sizeof(device));
+	if (device.ifindex && device.ifindex != (__u32)plan->ifindex) {
+		/* of a device that is gone; another has come in its place */
+		code = turnctl_egress_detach(&device, instance->path, plan->id, err);
+		turnctl_exits_remove(instance, device.ifindex);
+		device.flags &= ~(TURN_TCX | TURN_MADE_CLSACT);
+	} else if (!device.ifindex) {
+		index = turnctl_device_find(instance, 0, &other);
+		if (index < 0)
+			code = turnctl_fail(err, ENOSPC, "an instance has room for %d devices",
+					    TURN_DEVICES);
+		else
+			code = turnctl_stats_clear(instance, index, err);
+	}
+	if (code)
+		return code;
+	job->plan.self.device = index;
 	device.ifindex = plan->ifindex;
 	device.role = plan->role;
-	device.flags = plan->fused ? TURN_FUSED : 0;
+	device.flags = (device.flags & ~TURN_FUSED) | (plan->fused ? TURN_FUSED : 0);
 	device.prio = plan->prio;
 	snprintf(device.name, sizeof(device.name), "%s", plan->device);
 	memcpy(device.mac, plan->self.mac, sizeof(device.mac));
-	plan->self.device = index;
+	turnctl_egress_plan(&device);
 
 	/* noted first, so that whatever follows can be undone by the next command */
+	job->begun = true;
 	code = turnctl_device_write(instance, index, &device, err);
-	if (!code)
-		code = turnctl_stats_clear(instance, index, err);
 	if (!code)
 		code = turnctl_exits_add(instance, &device, err);
 	if (code)
@@ -269,21 +262,25 @@ static int prepare_device(const struct turnctl_instance *instance,
 	egress = turnctl_object_load(TURNCTL_EGRESS, instance->path, &plan->self, &code, err);
 	if (!egress)
 		return code;
-	code = turnctl_egress_attach(&device, instance->path,
+	code = turnctl_egress_attach(&device, instance->path, plan->id,
 				     turnctl_object_fd(egress, TURNCTL_EGRESS), err);
 	bpf_object__close(egress);
-	return code ? code : turnctl_device_write(instance, index, &device, err);
+	return code;
 }
 
-static int finish_device(const struct turnctl_instance *instance,
-			 const struct turnctl_chain_plan *plan, struct turnctl_error *err)
+static int finish(const struct turnctl_instance *instance, const struct job *job,
+		  struct turnctl_error *err)
 {
+	const struct turnctl_chain_plan *plan = &job->plan;
 	struct turn_device device;
 	int index, code;
 
 	code = turnctl_chain_attach(plan, err);
-	if (!code)
-		code = check_transmit(plan, err);
+	if (!code) {
+		code = turnctl_suited_transmits(plan, err);
+		if (code)
+			turnctl_chain_detach(plan->ifindex, plan->device, plan->id, NULL);
+	}
 	if (code)
 		return code;
 	index = turnctl_device_find(instance, plan->ifindex, &device);
@@ -293,42 +290,112 @@ static int finish_device(const struct turnctl_instance *instance,
 	return turnctl_device_write(instance, index, &device, err);
 }
 
-static int check_free(const struct turnctl_instance *instance, const struct turnctl_link *link,
-		      struct turnctl_error *err)
-{
-	if (!turnctl_is_attached(instance, link->ifindex))
-		return 0;
-	return turnctl_fail(err, EEXIST,
-			    "%s is attached already; 'turnctl%s detach %s' first to change how",
-			    link->name, instance->option, link->name);
-}
+/* ---- all of them ---------------------------------------------------------------------------------- */
 
-/* The instance, without what killed commands have left: a configuration by which nothing runs is
- * not one that the operator still wants. */
+/*
+ * Opens the instance, or makes it, without what killed commands have left: a configuration by which
+ * nothing runs is not one that the operator still wants, and one with pins missing is of no use.
+ */
 static int make_instance(struct turnctl_instance *instance, const char *name,
-			 unsigned int max_channels, struct turnctl_error *err)
+			 unsigned int max_channels, bool *exists, struct turnctl_error *err)
 {
 	int code = turnctl_instance_open(instance, name, true, err);
 
+	*exists = false;
 	if (!code) {
 		code = turnctl_clear_remains(instance, err);
-		if (!code && !turnctl_device_any(instance))
+		*exists = turnctl_device_any(instance);
+		if (!code && !*exists)
 			code = turnctl_instance_end(instance, err);
 		turnctl_instance_close(instance);
+	} else if (code == -ESTALE) {
+		turnctl_instance_init(instance, name);
+		code = turnctl_instance_lock(instance, err);
+		if (!code)
+			code = turnctl_remains_clear(name, NULL, err);
+		turnctl_instance_close(instance);
 	}
-	if (code && code != -TURNCTL_NOT_ATTACHED)
+	if (code < 0 && code != -TURNCTL_NOT_ATTACHED)
 		return code;
 	return turnctl_instance_make(instance, name, max_channels, err);
 }
 
-static void undo(struct turnctl_instance *instance, const struct turnctl_link *links, int count,
-		 const struct turn_config *before)
+/* All that can be found out before anything is changed. */
+static int check(const struct jobs *jobs, struct turnctl_error *err)
+{
+	int code = 0, i;
+
+	for (i = 0; i < jobs->count && !code; i++) {
+		const struct job *job = &jobs->job[i];
+
+		code = turnctl_strays_clear(job->link.name, err);
+		code = code < 0 ? code : turnctl_chain_check(&job->plan, err);
+		/* a new device has nothing to lose by an attach that fails */
+		if (!code && job->before.ifindex)
+			code = turnctl_chain_verify(&job->plan, err);
+	}
+	return code;
+}
+
+/*
+ * In each device the old programs are off before anything of the new ones is on, unless there is
+ * only one, which is replaced in one step.
+ */
+static int carry_out(const struct turnctl_instance *instance, struct jobs *jobs,
+		     struct turnctl_error *err)
+{
+	int code = 0, i;
+
+	for (i = 0; i < jobs->count && !code; i++)
+		code = turnctl_chain_make_way(&jobs->job[i].plan, err);
+	for (i = 0; i < jobs->count && !code; i++)
+		code = prepare(instance, &jobs->job[i], err);
+	for (i = 0; i < jobs->count && !code; i++)
+		code = finish(instance, &jobs->job[i], err);
+	return code;
+}
+
+/* What was attached before stays, with all its state, even if its programs are off now. */
+static void undo_known(const struct turnctl_instance *instance, const struct job *job,
+		       struct turnctl_error *err)
+{
+	struct turnctl_chain chain;
+	struct turn_device device;
+	int index = turnctl_device_find(instance, job->plan.ifindex, &device), i, ours = 0;
+	size_t used = strlen(err->text);
+
+	if (job->begun && index >= 0) {
+		device.role = job->before.role;
+		device.prio = job->before.prio;
+		device.flags = (device.flags & ~TURN_FUSED) | (job->before.flags & TURN_FUSED);
+		turnctl_device_write(instance, index, &device, NULL);
+	}
+	if (turnctl_chain_read(job->plan.ifindex, job->plan.id, &chain, NULL))
+		return;
+	for (i = 0; i < chain.count; i++)
+		ours += chain.program[i].ours;
+	if (!ours)
+		snprintf(err->text + used, sizeof(err->text) - used,
+			 "; %s stays attached without XDP programs, so the server relays everything: "
+			 "'turnctl%s attach %s' tries again, 'turnctl%s detach %s' gives up",
+			 job->link.name, instance->option, job->link.name, instance->option,
+			 job->link.name);
+}
+
+static void undo(struct turnctl_instance *instance, const struct jobs *jobs,
+		 const struct turn_config *before, struct turnctl_error *err)
 {
 	struct turn_device device;
 	int i, index;
 
-	for (i = 0; i < count; i++) {
-		index = turnctl_device_find(instance, links[i].ifindex, &device);
+	for (i = 0; i < jobs->count; i++) {
+		const struct job *job = &jobs->job[i];
+
+		if (job->before.ifindex) {
+			undo_known(instance, job, err);
+			continue;
+		}
+		index = job->begun ? turnctl_device_find(instance, job->link.ifindex, &device) : -1;
 		if (index >= 0)
 			turnctl_device_take_out(instance, index, &device, NULL);
 	}
@@ -341,37 +408,35 @@ static void undo(struct turnctl_instance *instance, const struct turnctl_link *l
 int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 		   struct turnctl_error *err)
 {
-	struct turnctl_chain_plan plans[TURN_DEVICES];
-	struct turnctl_link links[TURN_DEVICES];
 	struct turnctl_instance instance;
 	struct turn_config before;
-	int code, i, begun = 0;
+	struct jobs jobs;
+	bool exists;
+	int code;
 
-	code = gather_links(attach, links, err);
+	code = find_links(attach, &jobs, err);
 	if (!code)
-		code = make_instance(&instance, name, attach->max_channels, err);
+		code = make_instance(&instance, name, attach->max_channels, &exists, err);
 	if (code)
 		return code;
 	code = turnctl_config_read(&instance, &before, err);
-	for (i = 0; i <= attach->relays && !code; i++) {
-		make_plan(attach, &links[i], i == 0, &instance, &plans[i]);
-		code = check_free(&instance, &links[i], err);
-		if (!code)
-			code = turnctl_chain_check(&plans[i], err);
-	}
 	if (!code)
-		code = configure(&instance, attach, &before, err);
-	for (i = 0; i <= attach->relays && !code; i++) {
-		begun = i + 1;
-		code = prepare_device(&instance, &plans[i], err);
-	}
-	for (i = 0; i <= attach->relays && !code; i++)
-		code = finish_device(&instance, &plans[i], err);
+		code = plan_jobs(attach, &instance, &before, &jobs, err);
+	if (!code)
+		code = check(&jobs, err);
+	if (!code && exists)
+		code = turnctl_control_renew(&instance, err);
+	if (!code)
+		code = configure(&instance, attach, jobs.mode, &before, err);
+	if (!code)
+		code = carry_out(&instance, &jobs, err);
 	if (code)
-		undo(&instance, links, begun, &before);
+		undo(&instance, &jobs, &before, err);
 	turnctl_instance_close(&instance);
 	return code;
 }
+
+/* ---- the same, only told -------------------------------------------------------------------------- */
 
 /* What configure() would do. */
 static void plan_configuration(const struct turnctl_attach *attach, bool exists,
@@ -402,57 +467,80 @@ static void plan_configuration(const struct turnctl_attach *attach, bool exists,
 	}
 }
 
-int turnctl_attach_plan(const char *name, const struct turnctl_attach *attach,
-			void (*step)(const char *text), struct turnctl_error *err)
+static void plan_job(const struct job *job, void (*step)(const char *text))
 {
 	const char *names[TURNCTL_CHAIN_STAGES];
 	unsigned int priorities[TURNCTL_CHAIN_STAGES];
-	struct turnctl_link links[TURN_DEVICES];
-	struct turnctl_chain_plan plan;
+	const struct turnctl_chain_plan *plan = &job->plan;
+	struct turnctl_chain chain = {};
+	char text[256];
+	int i, count;
+
+	turnctl_chain_read(plan->ifindex, plan->id, &chain, NULL);
+	for (i = 0; i < chain.count; i++) {
+		if (!chain.program[i].owner)
+			continue;
+		snprintf(text, sizeof(text), "%s: %s (id %u) %s", plan->device,
+			 chain.program[i].name, chain.program[i].id,
+			 turnctl_chain_in_place(plan, &chain) ? "is replaced in one step"
+			 : chain.program[i].ours	      ? "comes off first"
+							      : "comes off, since it has lost its pins");
+		step(text);
+	}
+	snprintf(text, sizeof(text), "%s: turn_egress at TC egress, exits for redirected frames",
+		 plan->device);
+	step(text);
+	count = turnctl_chain_stages(plan, names, priorities);
+	for (i = 0; i < count; i++) {
+		if (plan->fused)
+			snprintf(text, sizeof(text), "%s: %s as its only XDP program, %s mode",
+				 plan->device, names[i], turnctl_mode_name(plan->mode));
+		else
+			snprintf(text, sizeof(text), "%s: %s at priority %u, %s mode",
+				 plan->device, names[i], priorities[i],
+				 turnctl_mode_name(plan->mode));
+		step(text);
+	}
+}
+
+int turnctl_attach_plan(const char *name, const struct turnctl_attach *attach,
+			void (*step)(const char *text), struct turnctl_error *err)
+{
+	struct turn_config config = {};
 	struct turnctl_instance instance;
+	struct jobs jobs;
 	char text[256];
 	bool exists;
-	int code, i, j, count;
+	int code, i;
 
 	code = turnctl_check_root(err);
 	if (!code)
-		code = gather_links(attach, links, err);
+		code = find_links(attach, &jobs, err);
 	if (code)
 		return code;
 	code = turnctl_instance_open(&instance, name, false, err);
 	exists = !code;
-	if (code && code != -TURNCTL_NOT_ATTACHED)
+	if (code == -ESTALE) {
+		snprintf(text, sizeof(text), "remove instance '%s', which is not whole", name);
+		step(text);
+	} else if (code && code != -TURNCTL_NOT_ATTACHED) {
 		return code;
-	code = 0;
-	if (!exists) {
+	}
+	code = exists ? turnctl_config_read(&instance, &config, err) : 0;
+	if (!code)
+		code = plan_jobs(attach, exists ? &instance : NULL, &config, &jobs, err);
+	if (!code && !exists) {
 		snprintf(text, sizeof(text), "make instance '%s' for %u channels under " TURNCTL_PINS,
 			 name, attach->max_channels ? attach->max_channels
 						    : TURNCTL_DEFAULT_CHANNELS);
 		step(text);
 	}
-	plan_configuration(attach, exists, step);
-	for (i = 0; i <= attach->relays && !code; i++) {
-		make_plan(attach, &links[i], i == 0, exists ? &instance : NULL, &plan);
-		if (exists)
-			code = check_free(&instance, &links[i], err);
+	if (!code)
+		plan_configuration(attach, exists, step);
+	for (i = 0; i < jobs.count && !code; i++) {
+		code = turnctl_chain_check(&jobs.job[i].plan, err);
 		if (!code)
-			code = turnctl_chain_check(&plan, err);
-		if (code)
-			break;
-		snprintf(text, sizeof(text), "%s: turn_egress at TC egress, exits for redirected frames",
-			 links[i].name);
-		step(text);
-		count = turnctl_chain_stages(&plan, names, priorities);
-		for (j = 0; j < count; j++) {
-			if (plan.fused)
-				snprintf(text, sizeof(text), "%s: %s as its only XDP program, %s mode",
-					 links[i].name, names[j], turnctl_mode_name(attach->mode));
-			else
-				snprintf(text, sizeof(text), "%s: %s at priority %u, %s mode",
-					 links[i].name, names[j], priorities[j],
-					 turnctl_mode_name(attach->mode));
-			step(text);
-		}
+			plan_job(&jobs.job[i], step);
 	}
 	if (exists)
 		turnctl_instance_close(&instance);

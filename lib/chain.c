@@ -12,6 +12,7 @@
 
 #include "names.h"
 #include "objects.h"
+#include "owner.h"
 
 static const struct {
 	enum turnctl_program program;
@@ -30,26 +31,6 @@ static enum xdp_attach_mode libxdp_mode(enum turn_mode mode)
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
-/* Does the program use the map @id? */
-static bool uses_map(__u32 program_id, __u32 id)
-{
-	struct bpf_prog_info info = {};
-	__u32 size = sizeof(info), maps[64], i;
-	bool found = false;
-	int fd;
-
-	fd = bpf_prog_get_fd_by_id(program_id);
-	if (fd < 0)
-		return false;
-	info.nr_map_ids = 64;
-	info.map_ids = (__u64)(unsigned long)maps;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
-		for (i = 0; i < info.nr_map_ids && i < 64; i++)
-			found |= maps[i] == id;
-	close(fd);
-	return found;
-}
-
 static void add_program(struct turnctl_chain *chain, const struct xdp_program *program, __u32 id,
 			bool prioritized)
 {
@@ -61,8 +42,8 @@ static void add_program(struct turnctl_chain *chain, const struct xdp_program *p
 	snprintf(p->name, sizeof(p->name), "%s", xdp_program__name(program));
 	p->id = xdp_program__id(program);
 	p->priority = prioritized ? xdp_program__run_prio(program) : 0;
-	p->stage = turnctl_is_stage(p->name);
-	p->ours = id && p->stage && uses_map(p->id, id);
+	p->owner = turnctl_is_stage(p->name) ? turnctl_program_owner(p->id) : 0;
+	p->ours = id && p->owner == id;
 }
 
 int turnctl_chain_read(int ifindex, __u32 id, struct turnctl_chain *chain,
@@ -131,37 +112,71 @@ int turnctl_chain_count(enum turn_role role, bool fused)
 	return turnctl_chain_stages(&plan, names, priorities);
 }
 
+/* What runs beside ours: the programs of others, the first one's place, and how many. */
+static int count_others(const struct turnctl_chain *chain, int *first)
+{
+	int i, count = 0;
+
+	for (i = chain->count - 1; i >= 0; i--) {
+		if (chain->program[i].ours)
+			continue;
+		*first = i;
+		count++;
+	}
+	return count;
+}
+
+static int check_no_turnctl(const struct turnctl_chain_plan *plan, const struct turnctl_chain *chain,
+			    struct turnctl_error *err)
+{
+	char option[TURNCTL_OPTION];
+	int i;
+
+	for (i = 0; i < chain->count; i++) {
+		const struct turnctl_chain_program *p = &chain->program[i];
+
+		if (!p->owner || p->ours)
+			continue;
+		if (turnctl_instance_of(p->owner, option))
+			return turnctl_fail(err, EBUSY,
+					    "%s already runs %s (id %u) of another instance; 'turnctl%s "
+					    "detach %s' takes it off",
+					    plan->device, p->name, p->id, option, plan->device);
+		return turnctl_fail(err, EBUSY,
+				    "%s already runs %s (id %u), which has lost its pins; 'turnctl detach "
+				    "%s' takes it off", plan->device, p->name, p->id, plan->device);
+	}
+	return 0;
+}
+
 int turnctl_chain_check(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
 {
 	const char *names[TURNCTL_CHAIN_STAGES];
 	unsigned int priorities[TURNCTL_CHAIN_STAGES];
+	const struct turnctl_chain_program *other;
 	struct turnctl_chain chain;
-	int code, i, need;
+	int code, need, others, first = 0;
 
 	code = plan->fused ? 0 : check_freplace(plan, err);
 	if (!code)
 		code = turnctl_chain_read(plan->ifindex, plan->id, &chain, err);
-	if (code || !chain.mode)
+	if (!code)
+		code = check_no_turnctl(plan, &chain, err);
+	others = code ? 0 : count_others(&chain, &first);
+	if (!others)
 		return code;
-	for (i = 0; i < chain.count; i++)
-		if (chain.program[i].stage)
-			return turnctl_fail(err, EBUSY,
-					    "%s already runs %s (id %u)%s; detach it first",
-					    plan->device, chain.program[i].name,
-					    chain.program[i].id,
-					    chain.program[i].ours ? "" : " of another instance");
+	other = &chain.program[first];
 	if (plan->fused)
 		return turnctl_fail(err, EBUSY,
 				    "%s already runs XDP program '%s' (id %u); --fused needs the device "
-				    "for itself: leave --fused out to run beside it",
-				    plan->device, chain.program[0].name, chain.program[0].id);
+				    "for itself: use --chain to run beside it",
+				    plan->device, other->name, other->id);
 	if (!chain.dispatcher)
 		return turnctl_fail(err, EBUSY,
 				    "%s already runs XDP program '%s' (id %u) outside a dispatcher; "
 				    "unload it with 'ip link set dev %s xdp off', or have it loaded by "
 				    "xdp-loader",
-				    plan->device, chain.program[0].name, chain.program[0].id,
-				    plan->device);
+				    plan->device, other->name, other->id, plan->device);
 	if (chain.mode != plan->mode)
 		return turnctl_fail(err, EBUSY,
 				    "%s already runs XDP programs in %s mode; attach with --mode %s, or "
@@ -169,12 +184,43 @@ int turnctl_chain_check(const struct turnctl_chain_plan *plan, struct turnctl_er
 				    plan->device, turnctl_mode_name(chain.mode), turnctl_mode_name(chain.mode),
 				    turnctl_mode_name(plan->mode));
 	need = turnctl_chain_stages(plan, names, priorities);
-	if (chain.count + need > 10)
+	if (others + need > 10)
 		return turnctl_fail(err, EBUSY,
 				    "%s already runs %d XDP programs, and a dispatcher holds 10: there is "
 				    "no room for %d more; unload some",
-				    plan->device, chain.count, need);
+				    plan->device, others, need);
 	return 0;
+}
+
+int turnctl_chain_verify(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
+{
+	struct bpf_object *object;
+	int i, code = 0;
+
+	for (i = 0; i < TURNCTL_CHAIN_STAGES && !code; i++) {
+		if (plan->fused ? i : plan->role == TURN_ROLE_RELAY && !stages[i].on_relay)
+			continue;
+		object = turnctl_object_load(plan->fused ? TURNCTL_FUSED : stages[i].program,
+					     plan->maps, &plan->self, &code, err);
+		bpf_object__close(object);
+	}
+	return code;
+}
+
+bool turnctl_chain_in_place(const struct turnctl_chain_plan *plan, const struct turnctl_chain *chain)
+{
+	return plan->fused && chain->mode == plan->mode && !chain->dispatcher &&
+	       chain->count == 1 && chain->program[0].ours;
+}
+
+int turnctl_chain_make_way(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
+{
+	struct turnctl_chain chain;
+	int code = turnctl_chain_read(plan->ifindex, plan->id, &chain, err);
+
+	if (code || turnctl_chain_in_place(plan, &chain))
+		return code;
+	return turnctl_chain_detach(plan->ifindex, plan->device, plan->id, err);
 }
 
 static int check_attached(const struct turnctl_chain_plan *plan, int expected,
@@ -204,17 +250,25 @@ static int no_native(const struct turnctl_chain_plan *plan, struct turnctl_error
 			    "slowly", plan->device);
 }
 
-static int attach_fused(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
+static int attach_fused(const struct turnctl_chain_plan *plan, const struct turnctl_chain *chain,
+			struct turnctl_error *err)
 {
-	__u32 flags = XDP_FLAGS_UPDATE_IF_NOEXIST |
-		      (plan->mode == TURN_SKB ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+	__u32 flags = plan->mode == TURN_SKB ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
+	LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = -1);
 	struct bpf_object *object;
 	int code;
 
 	object = turnctl_object_load(TURNCTL_FUSED, plan->maps, &plan->self, &code, err);
 	if (!object)
 		return code;
-	code = bpf_xdp_attach(plan->ifindex, turnctl_object_fd(object, TURNCTL_FUSED), flags, NULL);
+	if (turnctl_chain_in_place(plan, chain))
+		opts.old_prog_fd = bpf_prog_get_fd_by_id(chain->program[0].id);
+	/* neither over somebody else's program, nor over one that has come since we looked */
+	flags |= opts.old_prog_fd < 0 ? XDP_FLAGS_UPDATE_IF_NOEXIST : XDP_FLAGS_REPLACE;
+	code = bpf_xdp_attach(plan->ifindex, turnctl_object_fd(object, TURNCTL_FUSED), flags,
+			      opts.old_prog_fd < 0 ? NULL : &opts);
+	if (opts.old_prog_fd >= 0)
+		close(opts.old_prog_fd);
 	bpf_object__close(object);
 	if (code == -EOPNOTSUPP && plan->mode == TURN_NATIVE)
 		return no_native(plan, err);
@@ -290,11 +344,14 @@ static int attach_chained(const struct turnctl_chain_plan *plan, struct turnctl_
 
 int turnctl_chain_attach(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
 {
+	struct turnctl_chain chain;
 	int code = turnctl_chain_check(plan, err);
 
+	if (!code)
+		code = turnctl_chain_read(plan->ifindex, plan->id, &chain, err);
 	if (code)
 		return code;
-	return plan->fused ? attach_fused(plan, err) : attach_chained(plan, err);
+	return plan->fused ? attach_fused(plan, &chain, err) : attach_chained(plan, err);
 }
 
 /* ---- detaching -------------------------------------------------------------------------------- */
@@ -333,7 +390,7 @@ static int detach_chained(int ifindex, const char *device, __u32 id, struct turn
 	while ((program = xdp_multiprog__next_prog(program, multi)) &&
 	       count < TURNCTL_CHAIN_STAGES)
 		if (turnctl_is_stage(xdp_program__name(program)) &&
-		    uses_map(xdp_program__id(program), id))
+		    turnctl_program_owner(xdp_program__id(program)) == id)
 			ours[count++] = program;
 	code = count ? xdp_program__detach_multi(ours, count, ifindex, mode, 0) : 0;
 	xdp_multiprog__close(multi);

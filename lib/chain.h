@@ -19,8 +19,8 @@ struct turnctl_chain_program {
 	char name[64];
 	__u32 id;
 	unsigned int priority; /* 0 when it does not run in a dispatcher */
-	bool ours;  /* of the instance asked for */
-	bool stage; /* named like one of turnctl's, ours or another instance's */
+	__u32 owner; /* of turnctl's: the id of its instance (owner.h); 0: somebody else's */
+	bool ours;   /* of the instance asked for */
 };
 
 struct turnctl_chain {
@@ -46,12 +46,28 @@ struct turnctl_chain_plan {
 	__u32 id;            /* turnctl_instance_id() */
 };
 
-/* Would the plan fit what runs on the device now? The errors are those of attach. */
+/*
+ * Would the plan fit what runs on the device now, besides the instance's own programs, which it
+ * replaces? The errors are those of attach.
+ */
 int turnctl_chain_check(const struct turnctl_chain_plan *plan, struct turnctl_error *err);
+
+/* Does the kernel accept every program of the plan? Nothing is attached. */
+int turnctl_chain_verify(const struct turnctl_chain_plan *plan, struct turnctl_error *err);
+
+/*
+ * Takes the instance's programs off to make way for those of the plan, unless they can be replaced
+ * in one step: then turnctl_chain_attach() does that. The server relays everything meanwhile.
+ */
+int turnctl_chain_make_way(const struct turnctl_chain_plan *plan, struct turnctl_error *err);
+
+/* Would turnctl_chain_attach() replace the one program that runs on the device in one step? */
+bool turnctl_chain_in_place(const struct turnctl_chain_plan *plan,
+			    const struct turnctl_chain *chain);
 
 /*
  * Attaches the stages that the role needs, all or none, and looks afterwards whether they are
- * where they should be. -EBUSY: a program outside a dispatcher, another mode, or no slot is in
+ * where they should be; turnctl_chain_make_way() comes before. -EBUSY: a program outside a dispatcher, another mode, or no slot is in
  * the way; -EOPNOTSUPP: the kernel cannot chain programs, or the driver has no native XDP.
  */
 int turnctl_chain_attach(const struct turnctl_chain_plan *plan, struct turnctl_error *err);

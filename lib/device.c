@@ -5,12 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "egress.h"
-#include "objects.h"
+#include "exits.h"
+#include "remains.h"
 #include "statics.h"
 
 /* ---- the notes in turn_devices ----------------------------------------------------------------- */
@@ -41,6 +42,21 @@ int turnctl_device_find(const struct turnctl_instance *instance, __u32 ifindex,
 	return -ENOENT;
 }
 
+int turnctl_device_known(const struct turnctl_instance *instance, const struct turnctl_link *link,
+			 struct turn_device *device)
+{
+	int index = turnctl_device_find(instance, link->ifindex, device);
+	struct turnctl_link other;
+	__u32 i;
+
+	for (i = 0; i < TURN_DEVICES && index < 0; i++)
+		if (!read_device(instance, i, device) && device->ifindex &&
+		    !strcmp(device->name, link->name) &&
+		    turnctl_link_by_index(device->ifindex, &other, NULL) == -ENODEV)
+			index = i;
+	return index;
+}
+
 bool turnctl_is_attached(const struct turnctl_instance *instance, __u32 ifindex)
 {
 	struct turn_device device;
@@ -48,15 +64,20 @@ bool turnctl_is_attached(const struct turnctl_instance *instance, __u32 ifindex)
 	return turnctl_device_find(instance, ifindex, &device) >= 0 && (device.flags & TURN_UP);
 }
 
-bool turnctl_device_any(const struct turnctl_instance *instance)
+int turnctl_device_count(const struct turnctl_instance *instance)
 {
 	struct turn_device device;
+	int count = 0;
 	__u32 i;
 
 	for (i = 0; i < TURN_DEVICES; i++)
-		if (!read_device(instance, i, &device) && device.ifindex)
-			return true;
-	return false;
+		count += !read_device(instance, i, &device) && device.ifindex;
+	return count;
+}
+
+bool turnctl_device_any(const struct turnctl_instance *instance)
+{
+	return turnctl_device_count(instance) > 0;
 }
 
 int turnctl_stats_clear(const struct turnctl_instance *instance, __u32 index,
@@ -74,49 +95,6 @@ int turnctl_stats_clear(const struct turnctl_instance *instance, __u32 index,
 		code = turnctl_fail_errno(err, errno, "cannot clear the counters");
 	free(zero);
 	return code;
-}
-
-/* ---- the exits ---------------------------------------------------------------------------------- */
-
-static int add_exit(const struct turnctl_instance *instance, enum turnctl_map map, int program,
-		    const struct turn_device *device, struct turnctl_error *err)
-{
-	struct bpf_devmap_val value = { .ifindex = device->ifindex, .bpf_prog.fd = program };
-
-	if (bpf_map_update_elem(instance->map[map], &device->ifindex, &value, BPF_ANY))
-		return turnctl_fail_errno(err, errno, "cannot make %s an exit", device->name);
-	return 0;
-}
-
-int turnctl_exits_add(const struct turnctl_instance *instance, const struct turn_device *device,
-		     struct turnctl_error *err)
-{
-	struct bpf_object *shift;
-	int code;
-
-	shift = turnctl_object_load(TURNCTL_SHIFT, NULL, NULL, &code, err);
-	if (!shift)
-		return code;
-	code = add_exit(instance, TURNCTL_EXITS, turnctl_object_fd(shift, TURNCTL_SHIFT), device,
-			err);
-	if (!code)
-		code = add_exit(instance, TURNCTL_PLAIN_EXITS, 0, device, err);
-	bpf_object__close(shift);
-	return code;
-}
-
-/* The kernel drops an exit with its device, in whatever network namespace that is. */
-static bool any_exit(const struct turnctl_instance *instance)
-{
-	__u32 ifindex;
-
-	return !bpf_map_get_next_key(instance->map[TURNCTL_PLAIN_EXITS], NULL, &ifindex);
-}
-
-static void remove_exits(const struct turnctl_instance *instance, __u32 ifindex)
-{
-	bpf_map_delete_elem(instance->map[TURNCTL_EXITS], &ifindex);
-	bpf_map_delete_elem(instance->map[TURNCTL_PLAIN_EXITS], &ifindex);
 }
 
 /* ---- detach ------------------------------------------------------------------------------------- */
@@ -156,10 +134,10 @@ int turnctl_device_take_out(const struct turnctl_instance *instance, int index,
 					    turnctl_instance_id(instance), err);
 	if (code && code != -ENODEV)
 		return code;
-	code = turnctl_egress_detach(device, instance->path, err);
+	code = turnctl_egress_detach(device, instance->path, turnctl_instance_id(instance), err);
 	if (code)
 		return code;
-	remove_exits(instance, device->ifindex); /* last: while there is one, something is attached */
+	turnctl_exits_remove(instance, device->ifindex); /* last: while there is one, something is attached */
 	return turnctl_device_write(instance, index, &none, err);
 }
 
@@ -171,45 +149,75 @@ static int remove_remains(const char *name, int refusal, struct turnctl_error *e
 
 	if (code)
 		return refusal;
-	code = any_exit(&instance) ? refusal : turnctl_instance_remove(&instance, err);
+	code = turnctl_exits_any(&instance) ? refusal : turnctl_instance_remove(&instance, err);
 	turnctl_instance_close(&instance);
 	return code;
+}
+
+/* There is no instance to be used: @code says why. */
+static int detach_remains(const char *name, const char *wanted, int code, struct turnctl_error *err)
+{
+	struct turnctl_instance instance;
+	struct turnctl_stray stray;
+	struct turnctl_error why;
+	int found, strays;
+
+	if (access(TURNCTL_PINS, F_OK) && !turnctl_strays_read(&stray, 1))
+		return code;
+	turnctl_instance_init(&instance, name);
+	found = turnctl_instance_lock(&instance, &why);
+	if (!found)
+		found = turnctl_remains_clear(name, wanted, &why);
+	strays = found < 0 ? 0 : turnctl_strays_clear(wanted, &why);
+	rmdir(TURNCTL_PINS);
+	turnctl_instance_close(&instance);
+	if (found >= 0 && strays >= 0)
+		return found + strays ? 0 : code;
+	*err = why;
+	return found < 0 ? found : strays;
+}
+
+/* By the name that it has now; by the one that it had, when it is gone. */
+static bool is_named(const struct turn_device *device, const char *wanted)
+{
+	struct turnctl_link link;
+
+	return !strcmp(wanted, turnctl_link_by_index(device->ifindex, &link, NULL) ? device->name
+										    : link.name);
 }
 
 int turnctl_detach(const char *name, const char *wanted, struct turnctl_error *err)
 {
 	struct turnctl_instance instance;
 	struct turn_device device;
+	int code, strays = 0;
 	bool found = false;
-	int code;
 	__u32 i;
 
 	code = turnctl_instance_open(&instance, name, true, err);
 	if (code == -EXDEV && !wanted)
 		return remove_remains(name, code, err);
+	if (code == -TURNCTL_NOT_ATTACHED || code == -EPROTO || code == -ESTALE)
+		return detach_remains(name, wanted, code, err);
 	if (code)
 		return code;
 	for (i = 0; i < TURN_DEVICES && !code; i++) {
-		struct turnctl_link link;
-
-		if (read_device(&instance, i, &device) || !device.ifindex)
+		if (read_device(&instance, i, &device) || !device.ifindex ||
+		    (wanted && !is_named(&device, wanted)))
 			continue;
-		/* by the name it has now; by the one it had, when it is gone */
-		if (wanted && !turnctl_link_by_index(device.ifindex, &link, NULL)) {
-			if (strcmp(wanted, link.name))
-				continue;
-		} else if (wanted && strcmp(wanted, device.name)) {
-			continue;
-		}
 		found = true;
 		code = turnctl_device_take_out(&instance, i, &device, err);
 	}
-	if (!code && !turnctl_device_any(&instance))
+	if (!code)
+		strays = turnctl_strays_clear(wanted, err);
+	if (!code && strays >= 0 && !turnctl_device_any(&instance))
 		code = turnctl_instance_end(&instance, err);
-	if (!code && wanted && !found)
+	if (!code && !wanted)
+		code = turnctl_remains_clear(name, NULL, err);
+	if (code >= 0 && wanted && !found && !strays)
 		code = turnctl_fail(err, TURNCTL_NOT_ATTACHED, "%s is not attached", wanted);
 	turnctl_instance_close(&instance);
-	return code;
+	return code < 0 ? code : strays < 0 ? strays : 0;
 }
 
 /* ---- state -------------------------------------------------------------------------------------- */
@@ -231,9 +239,12 @@ int turnctl_devices_read(const struct turnctl_instance *instance,
 		state->expected = turnctl_chain_count(state->device.role,
 						      state->device.flags & TURN_FUSED);
 		state->exists = !turnctl_link_by_index(state->device.ifindex, &state->link, NULL);
+		state->back = !state->exists &&
+			      !turnctl_link_by_name(state->device.name, &state->link, NULL);
 		if (!state->exists)
 			continue;
-		state->egress = turnctl_egress_present(&state->device, instance->path);
+		state->egress = turnctl_egress_where(state->device.ifindex, id);
+		state->exits = turnctl_exits_present(instance, state->device.ifindex);
 		code = turnctl_chain_read(state->device.ifindex, id, &state->chain, err);
 		if (code)
 			return code;

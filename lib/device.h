@@ -7,23 +7,27 @@
 
 #include "abi.h"
 #include "chain.h"
+#include "egress.h"
 #include "instance.h"
 #include "link.h"
 
-/* ---- the notes of what was done to a device (turn_devices), and its exits ------------------------- */
+/* ---- the notes of what was done to a device (turn_devices) ---------------------------------------- */
 
 /* The index of the entry for @ifindex (0: of a free one), copied to @device; -ENOENT. */
 int turnctl_device_find(const struct turnctl_instance *instance, __u32 ifindex,
 			struct turn_device *device);
+
+/* The index of the entry that @link has: by its ifindex, or by its name if the device of that name
+ * is gone and @link has come in its place; -ENOENT. */
+int turnctl_device_known(const struct turnctl_instance *instance, const struct turnctl_link *link,
+			 struct turn_device *device);
+
 int turnctl_device_write(const struct turnctl_instance *instance, __u32 index,
 			 const struct turn_device *device, struct turnctl_error *err);
 
-/* Is any device attached, or half attached? */
+/* How many devices are attached, or half attached? Any? */
+int turnctl_device_count(const struct turnctl_instance *instance);
 bool turnctl_device_any(const struct turnctl_instance *instance);
-
-/* Makes the device a target of redirects in both devmaps, in one with turn_shift. */
-int turnctl_exits_add(const struct turnctl_instance *instance, const struct turn_device *device,
-		      struct turnctl_error *err);
 
 /* Takes a device out, XDP first, whatever of it is there. One that is gone has taken all along. */
 int turnctl_device_take_out(const struct turnctl_instance *instance, int index,
@@ -37,8 +41,11 @@ int turnctl_instance_end(struct turnctl_instance *instance, struct turnctl_error
 
 /* ---- detach and state ----------------------------------------------------------------------------- */
 
-/* Detaches one device, or all (@device NULL); the last one takes the instance's pins, sysctl and
- * neighbour entries with it. -TURNCTL_NOT_ATTACHED if it is not. */
+/*
+ * Detaches one device, or all (@device NULL); the last one takes the instance's pins, sysctl and
+ * neighbour entries with it. An instance that cannot be used any more is taken off as well, and
+ * so are strays (remains.h). -TURNCTL_NOT_ATTACHED if there is nothing.
+ */
 int turnctl_detach(const char *instance, const char *device, struct turnctl_error *err);
 
 /* What there is to say about an attached device. */
@@ -46,8 +53,10 @@ struct turnctl_device_state {
 	struct turn_device device;
 	int index;      /* in turn_devices and turn_stats */
 	bool exists;    /* there is still a device with this index */
+	bool back;      /* there is not, but one with its name */
 	struct turnctl_link link; /* if so */
-	bool egress;    /* turn_egress is in its place */
+	enum turnctl_egress egress; /* where turn_egress is */
+	bool exits;     /* it is a target of redirects */
 	struct turnctl_chain chain;
 	int stages;     /* of ours in the chain */
 	int expected;

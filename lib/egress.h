@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * turn_egress on a device: a tcx link where the kernel has them (Linux 6.6), at the head of the
- * hook, else a clsact filter of preference 1.
+ * hook, else a clsact filter of preference 1. An instance is named by its id (owner.h).
  */
 #ifndef TURNCTL_EGRESS_H
 #define TURNCTL_EGRESS_H
@@ -13,20 +13,38 @@
 
 #define TURNCTL_EGRESS_PREF 1
 #define TURNCTL_EGRESS_HANDLE 0x7475 /* "tu" */
+/* The filter's handle when the qdisc was made for it: so much is known even when the notes of what
+ * was done are lost. */
+#define TURNCTL_EGRESS_HANDLE_MADE 0x7476
 
 /*
- * Attaches the program @fd to the egress of @device. A tcx link is pinned as @maps/egress_IFINDEX.
- * device->flags receives TURN_TCX or not, and TURN_MADE_CLSACT if the qdisc had to be made.
- * -EEXIST: a filter with our preference and handle is there and is not ours.
+ * What turnctl_egress_attach() will do, as device->flags: TURN_TCX, or TURN_MADE_CLSACT if the
+ * qdisc is to be made. To be noted before it is done, so that what a killed command has done can
+ * be undone.
  */
-int turnctl_egress_attach(struct turn_device *device, const char *maps, int fd,
+void turnctl_egress_plan(struct turn_device *device);
+
+/*
+ * Attaches the program @fd to the egress of @device, in the place of the instance's own if there is
+ * one. A tcx link is pinned as @maps/egress_IFINDEX. -EEXIST: a filter with our preference and
+ * handle is there and is not ours.
+ */
+int turnctl_egress_attach(const struct turn_device *device, const char *maps, __u32 id, int fd,
 			  struct turnctl_error *err);
 
-/* Undoes it. Nothing there, or the device gone, is no error. */
-int turnctl_egress_detach(const struct turn_device *device, const char *maps,
+/*
+ * Takes it off, and with it the qdisc if that was made for it and nobody else uses it. @maps is the
+ * directory of the pins (NULL: there is none any more). Nothing there, or the device gone, is no
+ * error.
+ */
+int turnctl_egress_detach(const struct turn_device *device, const char *maps, __u32 id,
 			  struct turnctl_error *err);
 
-/* Is it in place? */
-bool turnctl_egress_present(const struct turn_device *device, const char *maps);
+/* Where it is. */
+enum turnctl_egress { TURNCTL_NO_EGRESS, TURNCTL_TCX, TURNCTL_CLSACT };
+enum turnctl_egress turnctl_egress_where(__u32 ifindex, __u32 id);
+
+/* The ids of the instances that have a turn_egress on the device; returns how many, @room at most. */
+int turnctl_egress_owners(__u32 ifindex, __u32 *ids, int room);
 
 #endif

@@ -33,9 +33,13 @@ enum turnctl_map {
 	TURNCTL_MAPS,
 };
 
+const char *turnctl_map_name(enum turnctl_map map);
+
+#define TURNCTL_OPTION 40
+
 struct turnctl_instance {
 	char name[32];
-	char option[40]; /* " -i NAME" for commands in messages; "" for the default instance */
+	char option[TURNCTL_OPTION]; /* " -i NAME" for commands in messages; "" for the default instance */
 	char path[128]; /* of the pins */
 	int lock;       /* descriptor that holds the lock, -1 = none */
 	int map[TURNCTL_MAPS];
@@ -50,7 +54,7 @@ bool turnctl_instance_name_ok(const char *name);
 
 /*
  * Opens the pinned instance. -TURNCTL_NOT_ATTACHED: there is none; -EPROTO: there is one of another
- * layout; -EXDEV: its devices are in another network namespace, where their indices mean others.
+ * layout; -ESTALE: there is one with pins missing (remains.h clears those two); -EXDEV: its devices are in another network namespace, where their indices mean others.
  * With @change, the lock is taken first (waiting for other commands); readers do without. Close
  * with turnctl_instance_close() after success only.
  */
@@ -74,6 +78,30 @@ void turnctl_instance_close(struct turnctl_instance *instance);
  * every device out. */
 int turnctl_instance_remove(struct turnctl_instance *instance, struct turnctl_error *err);
 
+/* Puts this turnctl's own turn_control in the place of the pinned one. */
+int turnctl_control_renew(struct turnctl_instance *instance, struct turnctl_error *err);
+
+/* ---- the steps of opening, for those who find half an instance ---------------------------------- */
+
+/* Names and paths, and nothing open. */
+void turnctl_instance_init(struct turnctl_instance *instance, const char *name);
+int turnctl_check_bpffs(struct turnctl_error *err);
+/* Takes the lock, waiting for other commands; makes the directory of all pins for it. */
+int turnctl_instance_lock(struct turnctl_instance *instance, struct turnctl_error *err);
+int turnctl_instance_check_layout(const struct turnctl_instance *instance,
+				  struct turnctl_error *err);
+/* Opens the pins in instance->path; on -ESTALE those are open that are there. */
+int turnctl_instance_open_pins(struct turnctl_instance *instance, struct turnctl_error *err);
+int turnctl_instance_check_netns(const struct turnctl_instance *instance,
+				 struct turnctl_error *err);
+/* Closes the pins, not the lock. */
+void turnctl_instance_forget(struct turnctl_instance *instance);
+int turnctl_make_dir(const char *path, struct turnctl_error *err);
+/* Empties and removes a directory of pins; one that is not there is no error. */
+int turnctl_remove_dir(const char *path, struct turnctl_error *err);
+
+/* ------------------------------------------------------------------------------------------------- */
+
 /* The configuration, all of it. The programs read it on the slow path only. */
 int turnctl_config_read(const struct turnctl_instance *instance, struct turn_config *config,
 			struct turnctl_error *err);
@@ -83,7 +111,7 @@ int turnctl_config_write(const struct turnctl_instance *instance,
 /* The inode of our network namespace. */
 __u64 turnctl_own_netns(void);
 
-/* The id of the instance's turn_ports map: every stage reads it, so a program that has it is ours. */
+/* The id of the instance's turn_ports map, by which its programs are known (owner.h). */
 __u32 turnctl_instance_id(const struct turnctl_instance *instance);
 
 #endif

@@ -13,6 +13,7 @@
 #include <netlink/route/link/vlan.h>
 #include <netlink/socket.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -81,6 +82,29 @@ int turnctl_link_by_index(int ifindex, struct turnctl_link *link, struct turnctl
 	if (ifindex <= 0)
 		return turnctl_fail(err, ENODEV, "%s: no such device; see 'ip link'", what);
 	return get_link(ifindex, NULL, what, link, err);
+}
+
+int turnctl_links_read(struct turnctl_link **list, size_t *count, struct turnctl_error *err)
+{
+	struct nl_cache *cache = NULL;
+	struct nl_object *object;
+	struct nl_sock *sk;
+	int ret;
+
+	*list = NULL;
+	*count = 0;
+	ret = turnctl_netlink_open(&sk);
+	if (ret)
+		return turnctl_fail_errno(err, -ret, "cannot ask the kernel for its devices");
+	ret = rtnl_link_alloc_cache(sk, AF_UNSPEC, &cache);
+	nl_socket_free(sk);
+	if (ret)
+		return turnctl_fail_errno(err, turnctl_netlink_errno(ret), "cannot list the devices");
+	*list = calloc(nl_cache_nitems(cache) + 1, sizeof(**list));
+	for (object = nl_cache_get_first(cache); *list && object; object = nl_cache_get_next(object))
+		read_link((struct rtnl_link *)object, &(*list)[(*count)++]);
+	nl_cache_free(cache);
+	return *list ? 0 : turnctl_fail(err, ENOMEM, "out of memory");
 }
 
 /* ---- VLAN devices above a device ----------------------------------------------------------------- */

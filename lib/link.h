@@ -9,6 +9,7 @@
 #include <linux/if.h>
 #include <linux/types.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "error.h"
 
@@ -26,6 +27,9 @@ struct turnctl_link {
 /* One device by name or by index. -ENODEV when there is none (the message names it). */
 int turnctl_link_by_name(const char *name, struct turnctl_link *link, struct turnctl_error *err);
 int turnctl_link_by_index(int ifindex, struct turnctl_link *link, struct turnctl_error *err);
+
+/* All devices of this network namespace, in memory that the caller frees. */
+int turnctl_links_read(struct turnctl_link **list, size_t *count, struct turnctl_error *err);
 
 /* Room for the names of VLAN devices: three, and how many more. */
 #define TURNCTL_VLAN_NAMES 96
