@@ -203,7 +203,7 @@ case_missing_device_is_told() {
 	gives 4 "^problem: 1 channel has traffic, .*: is the device .* attached\? 'turnctl -i $instance attach DEV' adds" \
 		status --check
 	is_state bound >/dev/null || fail "not bound: $(channel)"
-	ctl attach srv0 --relay srv1
+	ctl attach srv0 --relay srv1 "${fused[@]}"
 	passes 1
 	relays 5
 	gives 0 '^$' status --check
