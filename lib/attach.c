@@ -357,7 +357,7 @@ static int carry_out(const struct turnctl_instance *instance, struct jobs *jobs,
 
 /* What was attached before stays, with all its state, even if its programs are off now. */
 static void undo_known(const struct turnctl_instance *instance, const struct job *job,
-		       struct turnctl_error *err)
+		       enum turn_mode mode, struct turnctl_error *err)
 {
 	struct turnctl_chain chain;
 	struct turn_device device;
@@ -370,6 +370,9 @@ static void undo_known(const struct turnctl_instance *instance, const struct job
 		device.flags = (device.flags & ~TURN_FUSED) | (job->before.flags & TURN_FUSED);
 		turnctl_device_write(instance, index, &device, NULL);
 	}
+	/* its exits are of devices in the other mode */
+	if (mode && job->plan.mode != mode)
+		turnctl_chain_detach(job->plan.ifindex, job->link.name, job->plan.id, NULL);
 	if (turnctl_chain_read(job->plan.ifindex, job->plan.id, &chain, NULL))
 		return;
 	for (i = 0; i < chain.count; i++)
@@ -392,7 +395,7 @@ static void undo(struct turnctl_instance *instance, const struct jobs *jobs,
 		const struct job *job = &jobs->job[i];
 
 		if (job->before.ifindex) {
-			undo_known(instance, job, err);
+			undo_known(instance, job, before->mode, err);
 			continue;
 		}
 		index = job->begun ? turnctl_device_find(instance, job->link.ifindex, &device) : -1;

@@ -1,0 +1,357 @@
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154  # words.sh's; jq's $variables are not the shell's
+# Attaching over an attached device: upgrade, change and repair.
+
+# ids DEVICE: of our XDP programs there, as the kernel tells, and not turnctl
+ids() {
+	if [[ $install == --chain ]]; then
+		on_server xdp-loader status "$1" | awk '/turn_/ { print $4 }' | grep -o '^[0-9]*' | sort | xargs
+	else
+		ip -n "$LAB_ID-server" -j -d link show dev "$1" | jq -r '.[0].xdp.prog.id // empty'
+	fi
+}
+# what the server runs, all devices
+generation() {
+	local dev
+	for dev in "${LAB_DEVICES[@]}"; do ids "$dev"; done | xargs
+}
+# Every change of what runs on the first device, while the file is there: one line each.
+watch_generations() {
+	local last=none now
+	while [[ -e $LAB_TMP/watch ]]; do
+		now=$(ids "${LAB_DEVICES[0]}")
+		[[ $now == "$last" ]] || echo "${now:-none}"
+		last=$now
+	done >"$LAB_TMP/generations"
+}
+
+# streams_while COMMAND…: a packet each way every few ms as long as it runs, and after it; all arrive, once. SENT is how
+# many each way
+STREAM='(.up, .down) | .lost == 0 and .dup == 0 and .wrong == 0'
+streams_while() {
+	local pid gap=1 count=100 code=0 last=''
+	[[ $install == --fused ]] || gap=10
+	[[ ${TURN_IN-} ]] || t_start
+	SENT=0
+	"$@" &
+	pid=$!
+	until [[ $last ]]; do
+		! lab_is_gone $pid || last=1
+		t stream c 0x4000 p $count $gap
+		holds "packets while '$*'" "$A" "$STREAM"
+		SENT=$((SENT + count))
+	done
+	wait $pid || code=$?
+	((code == 0)) || fail "'$*' gives exit code $code"
+}
+
+case_upgrade_under_load() {
+	local old new i
+	started two
+	old=$(generation)
+	holds "before" "$(ctl -j status)" '.devices | length == 2'
+	: >"$LAB_TMP/watch"
+	watch_generations &
+	mark
+	streams_while upgrades 2
+	rm "$LAB_TMP/watch"
+	wait $!
+	new=$(generation)
+	for i in $old; do [[ " $new " != *" $i "* ]] || fail "program $i of $old is still there: $new"; done
+	if [[ $install == --fused ]]; then
+		counted ".up == $SENT and .down == $SENT and .passed_total == 0 and .stack == 0"   # replaced in one step
+	else
+		counted ".up > 0 and .down > 0 and .up + .down + .passed_total + .stack >= 2 * $SENT"
+	fi
+	relays 5                                     # no ChannelBind since
+	gives 0 '^$' status --check
+	one_generation
+	survived "the programs replaced twice under load (attach over an attached device)" 0 0 "-"
+}
+upgrades() {
+	local i
+	for ((i = 0; i < $1; i++)); do ctl attach srv0 --relay srv1; done
+}
+# no program was seen together with one of another generation
+one_generation() {
+	local seen='' line id stages=1
+	[[ $install == --fused ]] || stages=4
+	while read -r line; do
+		if [[ $line == none ]]; then
+			[[ $install != --fused ]] || fail "for a time nothing ran: $(xargs <"$LAB_TMP/generations")"
+			continue
+		fi
+		[[ $(wc -w <<<"$line") == "$stages" ]] || fail "$line ran at one time"
+		for id in $line; do
+			[[ " $seen " != *" $id "* ]] || fail "$id ran with others before: $(xargs -d '\n' <"$LAB_TMP/generations")"
+		done
+		seen+=" $line"
+	done <"$LAB_TMP/generations"
+	(($(wc -w <<<"$seen") == 3 * stages)) || fail "not three generations: $(xargs -d '\n' <"$LAB_TMP/generations")"
+}
+
+# What is not said again stays.
+case_attach_again_keeps_what_it_is_not_told() {
+	local before
+	lab_up two
+	lab_coturn
+	attach --listen 3478 --listen 5349 --external-ip 203.0.113.7/10.7.1.2 --heartbeat 30s --max-channels 64 \
+		--prio 40 --mode skb
+	before=$(settings)
+	ctl attach srv1
+	[[ $(settings) == "$before" ]] || fail "$(diff <(echo "$before") <(settings))"
+	ctl attach srv0
+	[[ $(settings) == "$before" ]] || fail "$(diff <(echo "$before") <(settings))"
+	gives 1 'has room for 64 channels already' attach srv0 --max-channels 65
+	gives 1 "runs in skb mode.*use --mode skb, or name all of them" attach srv1 --mode native
+	[[ $(settings) == "$before" ]] || fail "refused, but $(diff <(echo "$before") <(settings))"
+	gives 0 '^$' status --check
+	# and what is said is added or changed
+	ctl attach srv0 --relay srv1 --mode native --heartbeat 60s --listen 5350
+	holds "status" "$(ctl -j status)" '.heartbeat_seconds == 60 and .max_channels == 64 and
+		.listeners == ["*:3478", "*:5349", "*:5350"] and ([.devices[].mode] | unique == ["native"])'
+	call
+	passes 1
+	relays 3
+	ctl attach srv1 --relay srv0                 # the roles change places
+	holds "the roles" "$(ctl -j status)" '[.devices[] | .role] == ["relay", "client"]'
+	gives 0 '^$' status --check
+	ctl attach srv0 --relay srv1
+	relays 3
+	[[ $install == --chain ]] || return 0
+	ctl attach srv0 --relay srv1 --fused
+	holds "fused" "$(ctl -j status)" '[.devices[].install] == ["fused", "fused"]'
+	relays 3
+	ctl attach srv0                              # stays it
+	holds "fused" "$(ctl -j status)" '[.devices[].install] == ["fused", "fused"]'
+	ctl attach srv0 --chain --prio 30
+	holds "mixed" "$(ctl -j status)" '.devices[0].programs[0].priority == 30 and .devices[1].install == "fused"'
+	relays 3
+	gives 0 '^$' status --check
+}
+settings() {
+	ctl -j status | jq -S 'del(.problems, .allocations, .channels, .offloaded, .heartbeats_per_second) |
+		del(.devices[].programs[].id)'
+}
+
+case_attach_again_dry_run() {
+	local before
+	started two
+	before=$(generation; picture)
+	if [[ $install == --fused ]]; then
+		gives 0 '^srv0: turn_fused \(id [0-9]+\) is replaced in one step$' attach srv0 --dry-run
+		gives 0 '^srv1: turn_fused \(id [0-9]+\) comes off first$' attach srv0 --relay srv1 --mode skb --dry-run
+	else
+		gives 0 '^srv0: turn_cli2rem \(id [0-9]+\) comes off first$' attach srv0 --dry-run
+	fi
+	gives 0 '^srv1: turn_egress at TC egress' attach srv1 --dry-run
+	[[ $(generation; picture) == "$before" ]] || fail "$(diff <(echo "$before") <(generation; picture))"
+	relays 3
+}
+
+# The new programs cannot be attached, once the old are off: nothing is lost but speed.
+case_attach_again_that_fails_keeps_the_state() {
+	started one --mode skb
+	lab_in hub ethtool -K hs gro off
+	gives 1 "srv0 would lose every relayed frame.*; srv0 stays attached without XDP programs.*'turnctl -i $instance attach srv0'" \
+		attach srv0 --mode native
+	gives 4 "srv0: 0 of [14] XDP programs are in place" status --check
+	server_relays 3
+	has_channels 1 || fail "the channel is gone"
+	ctl attach srv0                              # as it was
+	relays 3
+	holds "the mode" "$(ctl -j status)" '.devices[0].mode == "skb"'
+	lab_in hub ethtool -K hs gro on
+	ctl attach srv0 --mode native
+	relays 3
+	gives 0 '^$' status --check
+}
+
+# ---- what others do to it --------------------------------------------------------------------------
+
+# faulted NAME PATTERN COMMAND…: nothing is lost by it or after it, status tells, the next attach repairs it, and
+# what was learned is still known
+faulted() {
+	local name=$1 pattern=$2; shift 2
+	streams_while "$@"
+	gives 4 "$pattern" status --check
+	ctl attach srv0
+	gives 0 '^$' status --check
+	relays 3
+	survived "$name" 0 0 "the next status --check"   # a packet lost or wrong has ended this case
+}
+pins=/sys/fs/bpf/turnctl
+on_clsact() { ctl -j status | jq -e '.devices[0].egress == "clsact"' >/dev/null; }
+delete_exit() { # MAP
+	local key=("$(on_server bpftool -j map dump pinned "$pins/$instance/abi-$LAYOUT/$1" | jq -r '.[0].key | if type == "array" then join(" ") else . end')")
+	# shellcheck disable=SC2068
+	on_server bpftool map delete pinned "$pins/$instance/abi-$LAYOUT/$1" key ${key[@]}
+}
+case_others_take_parts_off() {
+	local before
+	lab_up one
+	lab_coturn
+	LAYOUT=$("$TURNCTL" -j version | jq .layout)
+	call
+	passes 1                                     # the neighbours are known
+	lab_wait 20 carriers || fail "the device does not come up"
+	attach && detach                             # libxdp has made its directory, which stays
+	before=$(picture)
+	attach
+	relays_anew
+	if [[ $install == --fused ]]; then
+		faulted "'ip link set DEV xdp off'" 'srv0: 0 of 1 XDP programs' on_server ip link set dev srv0 xdp off
+	else
+		faulted "'xdp-loader unload DEV --all'" 'srv0: 0 of 4 XDP programs' on_server xdp-loader unload srv0 --all
+		faulted "'ip link set DEV xdp off'" 'srv0: 0 of 4 XDP programs' on_server ip link set dev srv0 xdp off
+	fi
+	if on_clsact; then
+		faulted "'tc qdisc del dev DEV clsact'" 'srv0: turn_egress is not at TC egress' \
+			on_server tc qdisc del dev srv0 clsact
+	else
+		faulted "the tcx link's pin removed" 'srv0: turn_egress is not at TC egress' \
+			rm "$pins/$instance/abi-$LAYOUT/egress_$(ip -n "$LAB_ID-server" -j link show dev srv0 | jq '.[0].ifindex')"
+	fi
+	faulted "the exits removed (turn_exits)" 'srv0: it is missing in turn_exits' delete_exit turn_exits
+	faulted "the exits removed (turn_plain)" 'srv0: it is missing in .*turn_plain' delete_exit turn_plain
+	on_server ip link set dev srv0 xdp off
+	detach
+	[[ $(picture) == "$before" ]] || fail "$(diff <(echo "$before") <(picture))"
+}
+
+case_device_comes_back_under_another_index() {
+	started two --heartbeat 300ms
+	t stream c 0x4000 p 10 1
+	has_counted srv1
+	ip -n "$LAB_ID-server" link del srv1
+	gives 4 "srv1: the device is gone; 'turnctl -i $instance detach srv1' forgets it" status --check
+	lab_veth peer:peer0=$LAB_PEER_IP/24 server:srv1=$LAB_RELAY_IP/24
+	lab_wait 20 carriers || fail "the device does not come up"
+	gives 4 "srv1: the device was removed and has come back; 'turnctl -i $instance attach srv1' puts" status --check
+	passes 3
+	ctl attach srv1
+	gives 0 '^$' status --check
+	holds "the devices" "$(ctl -j status)" '[.devices[] | .device, .role] == ["srv0", "client", "srv1", "relay"]'
+	lab_wait 30 again || fail "relays no more: $(channel)"  # the next heartbeat shows the new way
+	has_counted srv1                         # what it counted before is still there
+}
+
+has_counted() {
+	holds "the counters of $1" "$(ctl -j stats)" ".devices[] | select(.device == \"$1\") | .to_client.packets > 0"
+}
+
+# ---- what cannot be used any more --------------------------------------------------------------------
+
+# An instance of another layout, as after an upgrade that changed it: the old turnctl is gone.
+other_layout() { mv "$pins/$instance/abi-$LAYOUT" "$pins/$instance/abi-1"; }
+statics() {
+	ctl channel add 10.7.1.1:1 10.7.1.2:3478 0x4000 "$LAB_RELAY_IP:40000" "$LAB_PEER_IP:9"
+	[[ $(lo_forwarding) == 1 && $(managed) ]] || fail "a static channel changes nothing"
+}
+begins() {
+	lab_up two
+	LAYOUT=$("$TURNCTL" -j version | jq .layout)
+	lab_coturn
+	call
+	passes 1                                     # the neighbours are known
+	lab_wait 20 carriers || fail "the devices do not come up"
+	attach && detach                             # libxdp has made its directory, which stays
+	BEFORE=$(picture)
+	attach
+	relays_anew
+	statics
+}
+no_trace() {
+	local after
+	lab_wait 10 as_before || { after=$(picture); fail "$1: $(diff <(echo "$BEFORE") <(echo "$after"))"; }
+}
+as_before() { [[ $(picture) == "$BEFORE" ]]; }
+case_other_layout() {
+	local way="instance '$instance' is of a turnctl with map layout 1, and this one has [0-9]+: .*'turnctl -i $instance detach --all' takes it off"
+	begins
+	other_layout
+	gives 1 "$way" attach srv0 "${fused[@]}"
+	gives 4 "$way" status --check
+	gives 0 "$way" status
+	gives 1 "$way" stats
+	passes 3
+	[[ $(generation) ]] || fail "the programs have gone"
+	lab_in peer "$TURNCTL" -i "$instance" detach --all 2>"$LAB_TMP/said" && fail "another namespace's was taken off"
+	grep -q 'network namespace' "$LAB_TMP/said" || fail "$(<"$LAB_TMP/said")"
+	ctl detach srv1                              # one by one
+	[[ $(ids srv0) && -z $(ids srv1) ]] || fail "not srv1 only"
+	ctl detach srv0
+	no_trace "detached one by one"
+	attach
+	relays_anew
+	statics
+	other_layout
+	ctl detach --all
+	no_trace "detach --all"
+	gives 3 'nothing is attached' detach --all
+	passes 3
+	attach
+	relays_anew
+	other_layout
+	# a configuration that we cannot read is not misread
+	rm "$pins/$instance/abi-1/turn_config"
+	on_server bpftool map create "$pins/$instance/abi-1/turn_config" type array key 4 value 8 entries 1 name turn_config
+	detach
+	no_trace "unknown sizes"
+}
+
+# The pins are gone, the programs run on.
+case_pins_removed() {
+	local what
+	begins
+	rm -r "${pins:?}/$instance"
+	gives 4 "srv0: it runs programs of turnctl's whose pins are gone; 'turnctl detach srv0' takes" status --check
+	gives 0 'srv1: it runs programs' status
+	gives 1 "turn_.* which has lost its pins; 'turnctl detach srv0' takes it off" attach srv0 "${fused[@]}" --dry-run
+	passes 3
+	ctl detach --all
+	no_trace "detach --all after rm -r"
+	gives 3 'nothing is attached' status --check
+	attach
+	relays_anew
+	statics
+	rm -r "${pins:?}/$instance"
+	ctl attach srv0 --relay srv1 "${fused[@]}" --heartbeat 60s   # begins anew
+	gives 0 '^$' status --check
+	passes 3
+	relays_anew
+	ctl detach --all
+	no_trace "attach and detach after rm -r"
+	for what in turn_flows turn_ports turn_control turn_config turn_devices turn_exits; do
+		attach >/dev/null
+		relays_anew
+		statics
+		rm "$pins/$instance/abi-$LAYOUT/$what"
+		gives 4 "instance '$instance' is not whole, since .*$what is missing" status --check
+		passes 2
+		case $what in
+		turn_ports | turn_config) ;;
+		*) ctl attach srv0 --relay srv1 "${fused[@]}" --heartbeat 60s; gives 0 '^$' status --check; relays_anew ;;
+		esac
+		detach
+		no_trace "without $what"
+	done
+	survived "pins removed by hand ('rm -r', or one of six)" 0 0 "the next status --check"
+}
+
+# Another instance's programs are not taken for strays, and its own are, when its pins go.
+case_pins_removed_of_one_instance() {
+	local second=$instance-b
+	lab_up two
+	lab_coturn
+	LAB_DEVICES=(srv0)
+	attach
+	LAB_AT_EXIT+=("ctl detach --all --instance $second")
+	ctl attach srv1 --instance "$second" "${fused[@]}"
+	rm -r "${pins:?}/$second"
+	gives 4 'srv1: it runs programs' status --check
+	gives 4 'srv1: it runs programs' status --check --instance "$second"
+	ctl detach --all --instance "$second"
+	[[ -z $(ids srv1) && $(ids srv0) ]] || fail "not srv1 only"
+	gives 0 '^$' status --check
+	gives 3 'nothing is attached' status --check --instance "$second"
+}
