@@ -230,13 +230,16 @@ static int neigh_set_managed(int ifindex, const struct turnctl_ip *ip, bool on, 
 	return ret;
 }
 
-int turnctl_neigh_manage(int ifindex, const struct turnctl_ip *ip, bool on, bool *was_managed,
-			 struct turnctl_error *err)
+static bool is_managed(const struct neigh *n)
+{
+	return (n->ext & NTF_EXT_MANAGED) || neigh_fixed(n);
+}
+
+int turnctl_neigh_managed(int ifindex, const struct turnctl_ip *ip, bool *managed,
+			  struct turnctl_error *err)
 {
 	struct turnctl_link link;
-	char text[INET6_ADDRSTRLEN];
 	struct neigh n;
-	bool was;
 	int ret;
 
 	ret = neigh_link(ifindex, &link, err);
@@ -245,10 +248,25 @@ int turnctl_neigh_manage(int ifindex, const struct turnctl_ip *ip, bool on, bool
 	ret = neigh_read(ifindex, ip, &n);
 	if (ret)
 		return neigh_fail(ip, &link, -ret, err);
-	was = (n.ext & NTF_EXT_MANAGED) || neigh_fixed(&n);
-	if (was_managed)
-		*was_managed = was;
-	if (neigh_fixed(&n) || on == was)
+	*managed = is_managed(&n);
+	return 0;
+}
+
+int turnctl_neigh_manage(int ifindex, const struct turnctl_ip *ip, bool on,
+			 struct turnctl_error *err)
+{
+	struct turnctl_link link;
+	char text[INET6_ADDRSTRLEN];
+	struct neigh n;
+	int ret;
+
+	ret = neigh_link(ifindex, &link, err);
+	if (ret)
+		return ret;
+	ret = neigh_read(ifindex, ip, &n);
+	if (ret)
+		return neigh_fail(ip, &link, -ret, err);
+	if (neigh_fixed(&n) || on == is_managed(&n))
 		return 0;
 
 	ret = neigh_set_managed(ifindex, ip, on, &n);

@@ -36,20 +36,30 @@ static bool relies_on(const struct turn_flow *flow, __u32 ifindex, __be32 hop)
 	return (flow->flags & TURN_MANAGED) && flow->hop.v4 == hop && flow->ifindex == ifindex;
 }
 
-/* Does a static channel rely on a neighbour entry that turnctl made a managed one? */
-static bool hop_in_use(const struct turnctl_instance *instance, __u32 ifindex, __be32 hop)
+/* Does a static channel, besides the one of @key, rely on a neighbour entry that turnctl made a
+ * managed one? */
+static bool hop_in_use(const struct turnctl_channel *list, size_t count, const struct turn_key4 *key,
+		       __u32 ifindex, __be32 hop)
 {
-	struct turnctl_channel *list;
 	bool used = false;
-	size_t count, i;
+	size_t i;
 
-	if (turnctl_channels_read(instance, &list, &count, NULL))
-		return true; /* when in doubt, leave it */
 	for (i = 0; i < count; i++)
-		used |= relies_on(&list[i].to_peer, ifindex, hop) ||
-			(list[i].both && relies_on(&list[i].to_client, ifindex, hop));
-	free(list);
+		if (memcmp(&list[i].key, key, sizeof(*key)))
+			used |= relies_on(&list[i].to_peer, ifindex, hop) ||
+				(list[i].both && relies_on(&list[i].to_client, ifindex, hop));
 	return used;
+}
+
+/* Is there a static channel besides that of @key? */
+static bool any_static(const struct turnctl_channel *list, size_t count, const struct turn_key4 *key)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if ((list[i].to_peer.flags & TURN_STATIC) && memcmp(&list[i].key, key, sizeof(*key)))
+			return true;
+	return false;
 }
 
 static void release_hop(const struct turn_flow *flow)
@@ -57,48 +67,49 @@ static void release_hop(const struct turn_flow *flow)
 	struct turnctl_ip hop = ip4(flow->hop.v4);
 
 	if (flow->flags & TURN_MANAGED)
-		turnctl_neigh_manage(flow->ifindex, &hop, false, NULL, NULL);
+		turnctl_neigh_manage(flow->ifindex, &hop, false, NULL);
 }
 
-/* Counts static channels up or down; the first sets the sysctl, the last resets it. */
-static int count_statics(const struct turnctl_instance *instance, int change,
-			 struct turnctl_error *err)
+/* For the first static channel. Noted before it is done, so that a killed command's is undone. */
+static int set_forwarding(const struct turnctl_instance *instance, struct turnctl_error *err)
 {
-	struct turn_config config, before;
-	int code, value;
+	int value = turnctl_lo_forwarding(err), code;
+	struct turn_config before, config;
 
+	if (value)
+		return value < 0 ? value : 0;
 	code = turnctl_config_read(instance, &before, err);
 	if (code)
 		return code;
 	config = before;
-	config.statics += change;
-	if (change > 0) {
-		value = turnctl_lo_forwarding(err);
-		if (value < 0)
-			return value;
-		if (!value) {
-			/* noted before it is done, so that a killed command's change is undone */
-			config.flags |= TURN_SET_LO_FORWARDING;
-			code = turnctl_config_write(instance, &config, err);
-			if (!code)
-				code = turnctl_lo_forwarding_set(1, err);
-			if (code)
-				turnctl_config_write(instance, &before, NULL);
-			return code;
-		}
-	} else if (!config.statics && (config.flags & TURN_SET_LO_FORWARDING)) {
+	config.flags |= TURN_SET_LO_FORWARDING;
+	code = turnctl_config_write(instance, &config, err);
+	if (!code)
+		code = turnctl_lo_forwarding_set(1, err);
+	if (code)
+		turnctl_config_write(instance, &before, NULL);
+	return code;
+}
+
+/* After the last one. Noted when it is done. */
+static int reset_forwarding(const struct turnctl_instance *instance, struct turnctl_error *err)
+{
+	struct turn_config config;
+	int code = turnctl_config_read(instance, &config, err);
+
+	if (code || !(config.flags & TURN_SET_LO_FORWARDING))
+		return code;
+	if (turnctl_lo_forwarding(NULL))
 		code = turnctl_lo_forwarding_set(0, err);
-		if (code)
-			return code;
-		config.flags &= ~TURN_SET_LO_FORWARDING;
-	}
+	if (code)
+		return code;
+	config.flags &= ~TURN_SET_LO_FORWARDING;
 	return turnctl_config_write(instance, &config, err);
 }
 
 int turnctl_statics_end(const struct turnctl_instance *instance, struct turnctl_error *err)
 {
 	struct turnctl_channel *list;
-	struct turn_config config;
 	size_t count, i;
 	int code;
 
@@ -113,10 +124,7 @@ int turnctl_statics_end(const struct turnctl_instance *instance, struct turnctl_
 			release_hop(&list[i].to_client);
 	}
 	free(list);
-	code = turnctl_config_read(instance, &config, err);
-	if (!code && (config.flags & TURN_SET_LO_FORWARDING) && turnctl_lo_forwarding(NULL))
-		code = turnctl_lo_forwarding_set(0, err);
-	return code;
+	return reset_forwarding(instance, err);
 }
 
 /* ---- adding ----------------------------------------------------------------------------------- */
@@ -135,8 +143,9 @@ static int check_local(const char *what, const struct turnctl_endpoint *endpoint
 			    what, turnctl_ip_format(&ip, text, sizeof(text)));
 }
 
-/* Next hop from @from to @to. */
-static int find_hop(const struct turnctl_instance *instance, const char *what,
+/* Next hop from @from to @to; @list is of all channels. */
+static int find_hop(const struct turnctl_instance *instance, const struct turnctl_channel *list,
+		    size_t count, const char *what,
 		    const struct turnctl_endpoint *to, const struct turnctl_endpoint *from,
 		    struct turn_static_hop *hop, struct turnctl_error *err)
 {
@@ -171,26 +180,24 @@ static int find_hop(const struct turnctl_instance *instance, const char *what,
 	code = turnctl_neigh_resolve(route.ifindex, &route.next_hop, NEIGH_TIMEOUT, hop->dmac, err);
 	if (code)
 		return code;
-	code = turnctl_neigh_manage(route.ifindex, &route.next_hop, true, &managed, err);
+	code = turnctl_neigh_managed(route.ifindex, &route.next_hop, &managed, err);
 	if (code)
 		return code;
 	memcpy(hop->smac, link.mac, sizeof(hop->smac));
 	memcpy(&hop->ip.v4, route.next_hop.bytes, sizeof(hop->ip.v4));
 	hop->ifindex = route.ifindex;
 	/* ours to end, unless somebody else had it managed before */
-	if (!managed || hop_in_use(instance, hop->ifindex, hop->ip.v4))
+	if (!managed || hop_in_use(list, count, &(struct turn_key4){}, hop->ifindex, hop->ip.v4))
 		hop->flags = TURN_MANAGED;
 	hop->mtu = route.mtu && route.mtu < link.mtu ? route.mtu : link.mtu;
 	return 0;
 }
 
-static void release_static_hop(const struct turnctl_instance *instance,
-			       const struct turn_static_hop *hop)
+static int manage_hop(const struct turn_static_hop *hop, struct turnctl_error *err)
 {
 	struct turnctl_ip ip = ip4(hop->ip.v4);
 
-	if ((hop->flags & TURN_MANAGED) && !hop_in_use(instance, hop->ifindex, hop->ip.v4))
-		turnctl_neigh_manage(hop->ifindex, &ip, false, NULL, NULL);
+	return turnctl_neigh_manage(hop->ifindex, &ip, true, err);
 }
 
 static int check_new(const struct turnctl_instance *instance, const struct turn_control *c,
@@ -213,10 +220,31 @@ static int check_new(const struct turnctl_instance *instance, const struct turn_
 	return 0;
 }
 
+/* Puts it into the table first: from then on a later command knows what there is to undo. */
+static int put_in(const struct turnctl_instance *instance, struct turn_control *c,
+		  struct turnctl_error *err)
+{
+	int code = turnctl_control_run(instance, c);
+
+	if (code == -E2BIG || code == -ENOSPC)
+		return turnctl_fail(err, ENOSPC, "the table of channels is full; a larger one needs "
+				    "'detach --all' and 'attach --max-channels'");
+	if (code)
+		return turnctl_fail_errno(err, -code, "cannot add the channel");
+	code = manage_hop(&c->hop[0], err);
+	if (!code)
+		code = manage_hop(&c->hop[1], err);
+	if (code)
+		turnctl_channel_delete(instance, &c->key[0], NULL);
+	return code;
+}
+
 int turnctl_static_add(const struct turnctl_instance *instance, const struct turnctl_static *add,
 		       struct turnctl_error *err)
 {
 	struct turn_control c = { .operation = TURN_ADD_STATIC };
+	struct turnctl_channel *list = NULL;
+	size_t count;
 	int code;
 
 	if (add->number < CHANNEL_FIRST || add->number > CHANNEL_LAST)
@@ -232,29 +260,47 @@ int turnctl_static_add(const struct turnctl_instance *instance, const struct tur
 	if (!code)
 		code = check_local("relay", &add->relay, err);
 	if (!code)
-		code = find_hop(instance, "peer", &add->peer, &add->relay, &c.hop[0], err);
+		code = turnctl_channels_read(instance, &list, &count, err);
 	if (!code)
-		code = find_hop(instance, "client", &add->client, &add->server, &c.hop[1], err);
+		code = find_hop(instance, list, count, "peer", &add->peer, &add->relay, &c.hop[0],
+				err);
 	if (!code)
-		code = count_statics(instance, 1, err);
-	if (code)
-		goto release;
-	code = turnctl_control_run(instance, &c);
+		code = find_hop(instance, list, count, "client", &add->client, &add->server,
+				&c.hop[1], err);
 	if (!code)
-		return 0;
-	count_statics(instance, -1, NULL);
-	if (code == -E2BIG || code == -ENOSPC)
-		code = turnctl_fail(err, ENOSPC, "the table of channels is full; a larger one needs "
-				    "'detach --all' and 'attach --max-channels'");
-	else
-		turnctl_fail_errno(err, -code, "cannot add the channel");
-release:
-	release_static_hop(instance, &c.hop[0]);
-	release_static_hop(instance, &c.hop[1]);
+		code = set_forwarding(instance, err);
+	if (!code) {
+		code = put_in(instance, &c, err);
+		if (code && !any_static(list, count, &c.key[0]))
+			reset_forwarding(instance, NULL);
+	}
+	free(list);
 	return code;
 }
 
 /* ---- deleting --------------------------------------------------------------------------------- */
+
+/* What a static channel has outside of the tables, unless others need it too. */
+static int give_back(const struct turnctl_instance *instance, const struct turn_key4 *key,
+		     const struct turn_flow *to_peer, const struct turn_flow *to_client,
+		     struct turnctl_error *err)
+{
+	struct turnctl_channel *list;
+	size_t count;
+	int code;
+
+	code = turnctl_channels_read(instance, &list, &count, err);
+	if (code)
+		return code;
+	if (!hop_in_use(list, count, key, to_peer->ifindex, to_peer->hop.v4))
+		release_hop(to_peer);
+	if (!hop_in_use(list, count, key, to_client->ifindex, to_client->hop.v4))
+		release_hop(to_client);
+	if (!any_static(list, count, key))
+		code = reset_forwarding(instance, err);
+	free(list);
+	return code;
+}
 
 int turnctl_channel_delete(const struct turnctl_instance *instance, const struct turn_key4 *key,
 			   struct turnctl_error *err)
@@ -262,21 +308,18 @@ int turnctl_channel_delete(const struct turnctl_instance *instance, const struct
 	struct turn_control c = { .operation = TURN_DELETE };
 	struct turn_flow to_peer, to_client = {};
 	struct turn_key4 rem_key;
-	int code;
+	int code = 0;
 
 	if (bpf_map_lookup_elem(instance->map[TURNCTL_FLOWS], key, &to_peer))
 		return turnctl_fail(err, ENOENT, "no such channel");
 	turnctl_peer_key(&to_peer, &rem_key);
 	bpf_map_lookup_elem(instance->map[TURNCTL_FLOWS], &rem_key, &to_client);
 	c.key[0] = *key;
-	code = turnctl_control_run(instance, &c);
+	/* first, since without its entry nobody knows of it */
+	if (to_peer.flags & TURN_STATIC)
+		code = give_back(instance, key, &to_peer, &to_client, err);
 	if (code)
-		return turnctl_fail_errno(err, -code, "cannot delete the channel");
-	if (!(to_peer.flags & TURN_STATIC))
-		return 0;
-	if (!hop_in_use(instance, to_peer.ifindex, to_peer.hop.v4))
-		release_hop(&to_peer);
-	if (!hop_in_use(instance, to_client.ifindex, to_client.hop.v4))
-		release_hop(&to_client);
-	return count_statics(instance, -1, err);
+		return code;
+	code = turnctl_control_run(instance, &c);
+	return code ? turnctl_fail_errno(err, -code, "cannot delete the channel") : 0;
 }
