@@ -37,6 +37,7 @@ int cli_status(struct cli *cli, int argc, char **argv);
 int cli_channel(struct cli *cli, int argc, char **argv);
 int cli_allocation(struct cli *cli, int argc, char **argv);
 int cli_stats(struct cli *cli, int argc, char **argv);
+int cli_config(struct cli *cli, int argc, char **argv);
 int cli_help(struct cli *cli, int argc, char **argv);
 int cli_version(struct cli *cli, int argc, char **argv);
 

@@ -169,20 +169,10 @@ static struct json_object *externals_array(const struct turn_config *config)
 	char text[2 * INET_ADDRSTRLEN];
 	int i;
 
-	for (i = 0; i < TURN_EXTERNAL; i++) {
-		const struct turn_external *external = &config->external[i];
-		char pub[INET_ADDRSTRLEN] = "?", priv[INET_ADDRSTRLEN] = "?";
-
-		if (!external->pub.v4)
-			continue;
-		inet_ntop(AF_INET, &external->pub.v4, pub, sizeof(pub));
-		inet_ntop(AF_INET, &external->priv.v4, priv, sizeof(priv));
-		if (external->priv.v4)
-			snprintf(text, sizeof(text), "%s/%s", pub, priv);
-		else
-			snprintf(text, sizeof(text), "%s", pub);
-		json_object_array_add(array, json_object_new_string(text));
-	}
+	for (i = 0; i < TURN_EXTERNAL; i++)
+		if (config->external[i].pub.v4)
+			json_object_array_add(array, json_object_new_string(turnctl_external_format(
+							     &config->external[i], text, sizeof(text))));
 	return array;
 }
 

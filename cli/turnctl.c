@@ -19,6 +19,7 @@ const struct cli_command cli_commands[] = {
 	{ "channel", cli_channel, "list, show, add, delete, flush or count channels" },
 	{ "allocation", cli_allocation, "list or show allocations" },
 	{ "stats", cli_stats, "what was relayed, and why packets were left to the server" },
+	{ "config", cli_config, "show or change the settings of an instance" },
 	{ "help", cli_help, "the manual of a command" },
 	{ "version", cli_version, "versions of turnctl, its libraries and map layout" },
 	{ NULL, NULL, NULL },

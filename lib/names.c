@@ -82,6 +82,17 @@ const char *turnctl_listener_format(const struct turn_listener *listener, char *
 	return buf;
 }
 
+const char *turnctl_external_format(const struct turn_external *external, char *buf, size_t size)
+{
+	char pub[INET_ADDRSTRLEN] = "?", priv[INET_ADDRSTRLEN] = "?";
+
+	inet_ntop(AF_INET, &external->pub.v4, pub, sizeof(pub));
+	inet_ntop(AF_INET, &external->priv.v4, priv, sizeof(priv));
+	snprintf(buf, size, "%s%s%s", pub, external->priv.v4 ? "/" : "",
+		 external->priv.v4 ? priv : "");
+	return buf;
+}
+
 int turnctl_endpoint_parse(const char *text, struct turnctl_endpoint *endpoint)
 {
 	const char *colon = strrchr(text, ':');

@@ -30,6 +30,9 @@ const char *turnctl_endpoint_format(const struct turnctl_endpoint *endpoint, cha
 /* The same of a listener; "*:3478" if it is at any local address. */
 const char *turnctl_listener_format(const struct turn_listener *listener, char *buf, size_t size);
 
+/* A mapping as --external-ip takes it: "PUB" or "PUB/PRIV". */
+const char *turnctl_external_format(const struct turn_external *external, char *buf, size_t size);
+
 /* Parses ADDR:PORT. 0, or -EINVAL. */
 int turnctl_endpoint_parse(const char *text, struct turnctl_endpoint *endpoint);
 
