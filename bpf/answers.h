@@ -125,11 +125,67 @@ static __always_inline void turn_answer_allocate(struct __sk_buff *skb,
 	turn_event(TURN_EVENT_ALLOCATED);
 }
 
+/* ---- granted for less time than before ---------------------------------------------------------- */
+
+/* A flow does not relay until its next heartbeat by what it has reckoned before. */
+static __always_inline void turn_bring_forward(struct turn_flow *flow, __u64 end)
+{
+	if (end < flow->until)
+		flow->until = end;
+	if (end < flow->deadline)
+		flow->deadline = end;
+}
+
+struct turn_channels {
+	const struct turn_alloc *alloc;
+	struct turn_key4 key;
+};
+
+/* Looks at the channel with this number, counted from the first there may be. */
+static long turn_shorten_channel(__u32 i, struct turn_channels *c)
+{
+	__u32 bit = i % TURN_CHANNEL_BITS;
+	struct turn_permission_key permission_key;
+	struct turn_permission *permission;
+	struct turn_flow *cli, *rem;
+	struct turn_key4 key = c->key, rem_key;
+
+	if (!(c->alloc->channels[bit / 64] & 1ULL << (bit % 64)))
+		return 0;
+	key.channel = packet_be16(CHANNEL_FIRST + i);
+	cli = bpf_map_lookup_elem(&turn_flows, &key);
+	if (!cli || cli->slot != c->alloc->slot || cli->epoch != c->alloc->epoch)
+		return 0;
+	turn_permission_key_of(cli, &cli->daddr, &permission_key);
+	permission = bpf_map_lookup_elem(&turn_perms, &permission_key);
+	if (!permission)
+		return 0;
+	turn_bring_forward(cli, permission->expires);
+	turn_partner_key(&key, cli, &rem_key);
+	rem = bpf_map_lookup_elem(&turn_flows, &rem_key);
+	if (rem && turn_are_partners(&key, rem))
+		turn_bring_forward(rem, permission->expires);
+	return 0;
+}
+
+/*
+ * A permission of the allocation ends sooner than it did. Which channels share it is written
+ * nowhere, so all are looked at: that a lifetime gets shorter is rare, since the operator does it.
+ */
+static __always_inline void turn_shorten(const struct turn_key4 *tuple,
+					 const struct turn_alloc *alloc)
+{
+	struct turn_channels c = { .alloc = alloc, .key = *tuple };
+
+	bpf_loop(CHANNEL_LAST - CHANNEL_FIRST + 1, turn_shorten_channel, &c, 0);
+}
+
 /* ---- ChannelBind ------------------------------------------------------------------------------ */
 
 static __always_inline void turn_renew(struct turn_flow *flow, __u64 expires)
 {
 	flow->expires = expires;
+	turn_bring_forward(flow, expires);
 	if (flow->flags & TURN_WITHDRAWN) {
 		__sync_fetch_and_and(&flow->flags, ~TURN_WITHDRAWN);
 		flow->state = TURN_SUSPENDED;
@@ -242,10 +298,14 @@ static __always_inline void turn_answer_bind(const struct turn_key4 *tuple,
 	struct turn_permission *permission;
 	struct turn_flow *cli, *rem = NULL;
 	struct turn_key4 key = *tuple, rem_key;
+	int shorter;
 
 	if (!work)
 		return;
 	turn_make_flow(alloc, r, config, now, &work->cli);
+	turn_permission_key_of(&work->cli, &work->cli.daddr, &permission_key);
+	permission = bpf_map_lookup_elem(&turn_perms, &permission_key);
+	shorter = permission && permission_end < permission->expires;
 	key.channel = r->channel;
 	cli = bpf_map_lookup_elem(&turn_flows, &key);
 	turn_partner_key(&key, &work->cli, &rem_key);
@@ -258,12 +318,12 @@ static __always_inline void turn_answer_bind(const struct turn_key4 *tuple,
 	    !(cli->flags & TURN_STATIC)) {
 		turn_renew(cli, work->cli.expires);
 		turn_renew(rem, work->cli.expires);
-		turn_permission_key_of(cli, &cli->daddr, &permission_key);
-		permission = bpf_map_lookup_elem(&turn_perms, &permission_key);
 		if (permission)
 			permission->expires = permission_end;
 		else
 			turn_permission_get(cli, &cli->daddr, permission_end);
+		if (shorter)
+			turn_shorten(tuple, alloc);
 		turn_event(TURN_EVENT_REBOUND_CHANNEL);
 		return;
 	}
@@ -274,18 +334,22 @@ static __always_inline void turn_answer_bind(const struct turn_key4 *tuple,
 	bit &= TURN_CHANNEL_BITS - 1;
 	__sync_fetch_and_or(&alloc->channels[bit / 64], 1ULL << (bit % 64));
 	turn_arm(alloc, config, now, work->cli.expires + config->hz);
+	if (shorter)
+		turn_shorten(tuple, alloc);
 	turn_event(TURN_EVENT_BOUND_CHANNEL);
 }
 
 /* ---- CreatePermission, Refresh ---------------------------------------------------------------- */
 
-static __always_inline void turn_answer_permission(const struct turn_alloc *alloc,
+static __always_inline void turn_answer_permission(const struct turn_key4 *tuple,
+						   const struct turn_alloc *alloc,
 						   const struct turn_request *r,
 						   const struct turn_config *config, __u64 now)
 {
+	__u64 end = now + (__u64)config->permission_lifetime * config->hz;
 	struct turn_permission_key key = { .slot = alloc->slot, .epoch = alloc->epoch };
 	struct turn_permission *permission;
-	int i;
+	int i, shorter = 0;
 
 	TURN_UNROLL
 	for (i = 0; i < TURN_REQUEST_PEERS; i++) {
@@ -295,9 +359,12 @@ static __always_inline void turn_answer_permission(const struct turn_alloc *allo
 		permission = bpf_map_lookup_elem(&turn_perms, &key);
 		if (!permission)
 			continue;
-		permission->expires = now + (__u64)config->permission_lifetime * config->hz;
+		shorter |= end < permission->expires;
+		permission->expires = end;
 		turn_event(TURN_EVENT_PERMITTED);
 	}
+	if (shorter)
+		turn_shorten(tuple, alloc);
 }
 
 static __always_inline void turn_answer_refresh(struct turn_alloc *alloc,
@@ -377,7 +444,7 @@ static __always_inline void turn_answer(struct __sk_buff *skb, struct turn_key4 
 	} else if (method == STUN_CHANNEL_BIND) {
 		turn_answer_bind(tuple, alloc, &reader->request, config, now);
 	} else {
-		turn_answer_permission(alloc, &reader->request, config, now);
+		turn_answer_permission(tuple, alloc, &reader->request, config, now);
 	}
 }
 

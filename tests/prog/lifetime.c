@@ -147,6 +147,102 @@ static void a_permission_is_renewed(void **state)
 	assert_int_equal(peer_data(f, PEER, "data"), XDP_REDIRECT);
 }
 
+/* Three channels to one peer's ports, that is under one permission, and one to another peer. */
+static const struct endpoint sharing[] = { { IP(203, 0, 113, 5), BE16(6000) },
+					   { IP(203, 0, 113, 5), BE16(6001) },
+					   { IP(203, 0, 113, 5), BE16(6002) },
+					   { IP(203, 0, 113, 6), BE16(6001) } };
+static const __u16 sharing_numbers[] = { NUMBER, 0x5000, 0x7fff, 0x4001 };
+
+static void relaying_four(struct fixture *f)
+{
+	size_t i;
+
+	allocate(f, 600);
+	relaying(f);
+	for (i = 1; i < COUNT(sharing); i++) {
+		bind_channel(f, sharing_numbers[i], sharing[i]);
+		prove(f, sharing_numbers[i], sharing[i]);
+	}
+}
+
+/* Bit i of @mask: channel i, in both directions, is now to end within a second, or else later. */
+static void expect_end_soon(struct fixture *f, unsigned int mask)
+{
+	__u64 soon = now(f) + f->config.hz, later = soon + 50 * f->config.hz;
+	size_t i;
+
+	for (i = 0; i < COUNT(sharing); i++) {
+		struct turn_flow up = flow_of(f, to_peer_key(sharing_numbers[i]));
+		struct turn_flow down = flow_of(f, to_client_key(sharing[i]));
+
+		if (mask & 1 << i) {
+			assert_in_range(up.deadline, 1, soon);
+			assert_in_range(down.deadline, 1, soon);
+			assert_in_range(up.until, 1, soon); /* a twin does not undo it */
+			assert_in_range(down.until, 1, soon);
+		} else {
+			assert_true(up.deadline > later && down.deadline > later);
+		}
+		assert_int_equal(up.state, TURN_OFFLOADED);
+	}
+}
+
+/* CreatePermission can shorten (RFC 8656 section 9.2), and no heartbeat is waited for. */
+static void a_shorter_permission_holds_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct message m;
+
+	relaying_four(f);
+	f->config.permission_lifetime = 1;
+	write_config(f);
+	expect_end_soon(f, 0); /* a lifetime holds for what is granted after it was set */
+	ask_permission(&m, 1, PEER);
+	asks(f, &m);
+	say_success(&m, CREATE_PERMISSION, 1);
+	answers(f, &m);
+	expect_end_soon(f, 7);
+	assert_int_equal(client_data(f, NUMBER, "data"), XDP_REDIRECT);
+	wait_for(f, 1.5, stopped);
+	expect_passed(f, TURN_REASON_EXPIRED_PERMISSION);
+	assert_int_equal(client_data(f, 0x7fff, "data"), XDP_PASS);
+	assert_int_equal(peer_data(f, sharing[2], "data"), XDP_PASS);
+	assert_int_equal(client_data(f, 0x4001, "data"), XDP_REDIRECT);
+	assert_int_equal(peer_data(f, sharing[3], "data"), XDP_REDIRECT);
+}
+
+/* So does the permission that comes with a ChannelBind, be it an old channel's or a new one's. */
+static void a_shorter_permission_by_bind(struct fixture *f, __u16 number, struct endpoint peer)
+{
+	relaying_four(f);
+	f->config.permission_lifetime = 1;
+	write_config(f);
+	bind_channel(f, number, peer);
+	expect_end_soon(f, 7);
+}
+
+static void a_rebind_shortens_its_permission(void **state)
+{
+	a_shorter_permission_by_bind(*state, sharing_numbers[1], sharing[1]);
+}
+
+static void a_new_bind_shortens_its_permission(void **state)
+{
+	a_shorter_permission_by_bind(*state, 0x4002, (struct endpoint){ PEER.ip, BE16(7000) });
+}
+
+static void a_rebind_shortens_its_channel(void **state)
+{
+	struct fixture *f = *state;
+
+	relaying_four(f);
+	f->config.channel_lifetime = 1;
+	write_config(f);
+	bind_channel(f, sharing_numbers[1], sharing[1]);
+	expect_end_soon(f, 2);
+}
+
 static void a_refresh_prolongs_the_relaying(void **state)
 {
 	struct fixture *f = *state;
@@ -203,6 +299,10 @@ const struct test lifetime_tests[] = {
 	TEST(stops_when_the_allocation_expires),
 	TEST(a_bind_renews_channel_and_permission),
 	TEST(a_permission_is_renewed),
+	TEST(a_shorter_permission_holds_at_once),
+	TEST(a_rebind_shortens_its_permission),
+	TEST(a_new_bind_shortens_its_permission),
+	TEST(a_rebind_shortens_its_channel),
 	TEST(a_refresh_prolongs_the_relaying),
 	TEST(withdrawn_until_the_next_bind),
 	{},
