@@ -26,6 +26,8 @@ As root: a client or a peer is a UDP socket in a network namespace of its own, s
   icmp NAME ADDR                        pings from there
   foreign NAME PATH                     loads an XDP program that passes everything, and pins it
   ping                                  nothing
+  binds CLIENT FIRST COUNT PEER         channels from FIRST on, to PEER's port and those above, where it is now as well
+  each CLIENT FIRST PEER [PATIENCE]     a packet each way on every one of those: up and down, how many came
 """
 import collections
 import ctypes
@@ -451,6 +453,30 @@ def do_foreign(name, path):
 
 def do_ping():
     return {"ok": True}
+
+
+rows = {}
+
+
+def do_binds(name, first, count, peer):
+    addr, port = peers[peer].sock.getsockname()
+    rows[peer] = [peers[peer]] + [End(peers[peer].netns, addr, port + i) for i in range(1, int(count))]
+    for i in range(int(count)):
+        result = do_bind(name, hex(int(first, 0) + i), f"{addr}:{port + i}")
+        if not result["ok"]:
+            break
+    return result
+
+
+def do_each(name, first, peer, patience=PATIENCE):
+    client, result = clients[name], {"ok": True, "up": 0, "down": 0}
+    for number, at in enumerate(rows[peer], int(first, 0)):
+        data = payload(100)
+        client.send(client.data(number, data), client.server)
+        result["up"] += at.receive(time.monotonic() + float(patience)) == (data, client.relay)
+        at.send(data, client.relay)
+        result["down"] += client.receive(time.monotonic() + float(patience)) == (client.data(number, data), client.server)
+    return result
 
 
 def main():
