@@ -263,6 +263,25 @@ static void a_refresh_prolongs_the_relaying(void **state)
 	assert_int_equal(client_data(f, NUMBER, "data"), XDP_REDIRECT);
 }
 
+/* What a Refresh has brought forward is over a second later, by the allocation's timer. */
+static void a_shorter_refresh_holds_a_second_later(void **state)
+{
+	struct fixture *f = *state;
+	struct message m;
+	__u64 end;
+
+	allocate(f, 600);
+	relaying(f);
+	ask_refresh(&m, 1, 1);
+	asks(f, &m);
+	say_refreshed(&m, 1, 1);
+	answers(f, &m);
+	end = now(f) + f->config.hz;
+	wait_for(f, 2.5, stopped);
+	assert_in_range(now(f), end - 1, end + 3 * f->config.hz / 2);
+	assert_int_equal(peer_data(f, PEER, "data"), XDP_PASS);
+}
+
 /* `channel del`: nothing brings it back but its next ChannelBind, and then its proof. */
 static void withdrawn_until_the_next_bind(void **state)
 {
@@ -304,6 +323,7 @@ const struct test lifetime_tests[] = {
 	TEST(a_new_bind_shortens_its_permission),
 	TEST(a_rebind_shortens_its_channel),
 	TEST(a_refresh_prolongs_the_relaying),
+	TEST(a_shorter_refresh_holds_a_second_later),
 	TEST(withdrawn_until_the_next_bind),
 	{},
 };

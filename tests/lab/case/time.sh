@@ -177,6 +177,10 @@ case_config_set_heartbeat() {
 	t stream c 0x4000 p 100 10
 	counted '.heartbeats >= 4'
 	holds "status" "$(ctl -j status)" '.heartbeat_seconds == 0.2'
+	ctl config set heartbeat 60s                 # from each direction's next one on
+	mark
+	t stream c 0x4000 p 100 10
+	counted '.heartbeats <= 2 and .up > 90 and .down > 90'
 }
 
 case_config() {
