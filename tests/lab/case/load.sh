@@ -53,3 +53,72 @@ case_silent_server_with_many_channels() {
 case_silent_server_while_stretched() {
 	server_falls_silent "a slow server falls silent, 20,000 channels" warm=10 slow=10
 }
+
+# queue_by_cpu NODE DEV…: what a CPU sends goes to the far end's queue of that CPU, so that both receive at once
+queue_by_cpu() {
+	local dev
+	for dev in "${@:2}"; do
+		lab_in "$1" ethtool -L "$dev" rx 2 tx 2
+		# shellcheck disable=SC2016
+		lab_in "$1" unshare -m sh -ec 'mount -t sysfs sysfs /sys
+			for i in 0 1; do echo $((1 << i)) >"/sys/class/net/$0/queues/tx-$i/xps_cpus"; done' "$dev"
+	done
+}
+
+# the packets that each CPU has counted: relayed to peers, to clients, and left as heartbeats
+by_cpu() {
+	bpftool -j map dump pinned "$(find "/sys/fs/bpf/turnctl/$instance" -name turn_stats)" | jq -c '
+		def digit: . - (if . < 58 then 48 else 87 end);
+		def number: reverse | reduce (map(.[2:] | explode) | add)[] as $c (0; . * 16 + ($c | digit));
+		[.[].values[]] | group_by(.cpu) |
+		map([.[].value | .[0:8], .[16:24], .[32:40] | number] | add)'
+}
+
+# Frames that hit a known key = relayed + heartbeats + passed. Of SENT (counters.py) and what turnctl has counted,
+# by device (in layout one they share it) and by channel.
+ADDED_UP='def frames: .to_peer.packets + .to_client.packets + .heartbeats + .passed_total;
+	def of_channel: map({key: "\(.client) \(.channel)", value: {
+		to_peer: (.to_peer | .packets + .heartbeats + .passed),
+		to_client: (.to_client | .packets + .heartbeats + .passed)}}) | from_entries;
+	$sent[0] as $s | $stats[0].devices as $d | $channels[0].channels as $c |
+	{
+		devices: (if ($d | length) == 1 then [$s.sent | .client + .peer] else [$s.sent.client, $s.sent.peer] end
+			== ($d | map(frames))),
+		senders: ([$s.flows[] | .to_peer] | add) == $s.sent.client and ([$s.flows[] | .to_client] | add) == $s.sent.peer,
+		channels: ($c | of_channel) == $s.flows,
+		relayed: ($c | [(map(.to_peer.packets) | add), (map(.to_client.packets) | add)])
+			== ($d | [(map(.to_peer.packets) | add), (map(.to_client.packets) | add)]),
+		bytes: ($c | [(map(.to_peer.bytes) | add), (map(.to_client.bytes) | add)])
+			== ($d | [(map(.to_peer.bytes) | add), (map(.to_client.bytes) | add)]),
+		heartbeats: ($c | map(.to_peer.heartbeats + .to_client.heartbeats) | add) == ($d | map(.heartbeats) | add),
+		passed: ($c | map(.to_peer.passed + .to_client.passed) | add) == ($d | map(.passed_total) | add)
+	}'
+added_up() { # SENT
+	ctl -j stats >"$LAB_TMP/stats"
+	ctl -j channel list >"$LAB_TMP/channels"
+	jq -nc --slurpfile sent "$1" --slurpfile stats "$LAB_TMP/stats" --slurpfile channels "$LAB_TMP/channels" "$ADDED_UP"
+}
+is_added_up() { [[ $(added_up "$1") != *false* ]]; }
+
+counters_add_up() { # LAYOUT
+	local dev
+	(($(nproc) > 1)) || skip "needs two CPUs"
+	lab_up "$1"
+	queue_by_cpu client cli0
+	queue_by_cpu peer peer0
+	for dev in "${LAB_DEVICES[@]}"; do queue_by_cpu server "$dev"; done
+	[[ $1 != one ]] || queue_by_cpu hub hc hs hp
+	# shellcheck disable=SC2119
+	lab_coturn
+	attach --heartbeat 100ms
+	"$here/counters.py" --client "$LAB_ID-client:cli0:$LAB_CLIENT_IP" --peer "$LAB_ID-peer:peer0:$LAB_PEER_IP" \
+		--server "$LAB_SERVER_IP:$LAB_PORT" --relay-ip "$LAB_RELAY_IP" >"$LAB_TMP/sent"
+	lab_wait 5 is_added_up "$LAB_TMP/sent" || fail "at rest: $(added_up "$LAB_TMP/sent") of $(jq -c .sent "$LAB_TMP/sent"),
+		stats $(<"$LAB_TMP/stats"), flows $(jq -c .flows "$LAB_TMP/sent"), channels $(jq -c .channels "$LAB_TMP/channels")"
+	holds "both CPUs have counted" "$(by_cpu)" 'length >= 2 and (sort | .[-2] > 10000)'
+	holds "of the sorts of packets, many" "$(<"$LAB_TMP/stats")" '.devices |
+		(map(.heartbeats) | add > 300) and (map(.passed."channel-length") | add > 300) and (map(.passed.mtu) | add > 300)'
+	jq -c .sent "$LAB_TMP/sent"; by_cpu; jq -c '.devices[] | del(.events)' "$LAB_TMP/stats"
+}
+case_counters_add_up_in_layout_one() { counters_add_up one; }
+case_counters_add_up_in_layout_two() { counters_add_up two; }
