@@ -14,6 +14,8 @@
 #include "relay.h"
 
 #define TURN_MISSES 3 /* heartbeats without a twin after which a flow is suspended */
+#define TURN_SLOW_MISSES 6 /* the same while the server is known to lose some */
+#define TURN_LONGEST_SAMPLE 8 /* s that a sample waits for its twin, at most */
 #define TURN_PROOF 4  /* intervals that a twin is good for, if no packet comes to be missed */
 
 /* a time from 3/4 to 5/4 of @interval away, so that channels do not beat together */
@@ -89,18 +91,20 @@ static __always_inline __u32 turn_reckon(const struct turn_key4 *key, struct tur
 
 /*
  * Notes what the packet carries, for its twin to be compared with. A sample that waits for its
- * twin is left alone for a second: at a high rate the next packet always comes before the twin,
- * and a server that is overloaded takes its time.
+ * twin is left alone for a second: at a high rate the next packet always comes before the twin. A
+ * server that is overloaded takes longer: what it sends at last has waited in full queues.
  */
 static __always_inline void turn_take_sample(struct xdp_md *ctx, const struct turn_view *v,
 					     const struct turn_config *config, __u64 now)
 {
 	__u32 at = PACKET_HEADERS + (v->to_peer ? CHANNEL_HEADER : 0);
 	struct turn_sample *sample = &v->flow->sample;
-	__u32 length = v->length & PACKET_LONGEST;
+	__u32 length = v->length & PACKET_LONGEST, wait = turn_stretch();
 	__u64 head = 0, tail = 0;
 
-	if (sample->when && now - sample->when < config->hz)
+	if (wait > TURN_LONGEST_SAMPLE)
+		wait = TURN_LONGEST_SAMPLE;
+	if (sample->when && now - sample->when < (__u64)wait * config->hz)
 		return;
 	if (length >= 8) {
 		if (bpf_xdp_load_bytes(ctx, at, &head, 8) ||
@@ -240,7 +244,7 @@ static __always_inline void turn_leave_beat(struct turn_flow *flow,
 	    __sync_val_compare_and_swap(&flow->deadline, deadline, now + 1) != deadline)
 		return;
 	turn_next_beat(flow, config, stretch, now);
-	if (++flow->missed >= TURN_MISSES) {
+	if (++flow->missed >= (stretch > 1 ? TURN_SLOW_MISSES : TURN_MISSES)) {
 		turn_unconfirmed(flow); /* which this packet's twin will lift */
 		return;
 	}
@@ -271,7 +275,9 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 		turn_end_of(v->key, flow, config, now);
 		return TURN_REASON_ENDED;
 	}
-	if (flow->state == TURN_OFFLOADED && now >= flow->proof)
+	if (flow->state == TURN_OFFLOADED &&
+	    (now >= flow->proof ||
+	     (now < flow->beat && turn_is_silent(TURN_MISSES * (__u64)config->heartbeat, now))))
 		turn_unconfirmed(flow);
 	if (flow->state == TURN_OFFLOADED && now < flow->beat) {
 		flow->due = turn_in(config->heartbeat, now);

@@ -3,20 +3,21 @@
  * The pulse of the server: what share of the heartbeats it answers. A server that is short of CPU
  * loses packets, heartbeats among them; channels that miss three are suspended, and all their
  * packets go to a server that is too slow already. So while it answers some heartbeats, but not
- * enough, all of them are set farther apart, twice as far a bad second, and come back together
- * when it answers.
+ * enough, all of them are set farther apart, and come back together when it answers.
  *
- * A server that answers none is not slow, but gone: nothing is stretched for it. And what bounds a
- * flow otherwise (lifetimes, the socket) is looked at as often as ever.
+ * A server that answers none is not slow, but gone: nothing is stretched for it, and what has been
+ * is not waited for. What bounds a flow otherwise (lifetimes, the socket) is looked at as often as
+ * ever.
  */
 #ifndef TURN_PULSE_H
 #define TURN_PULSE_H
 
 #include "maps.h"
 
-#define TURN_PULSE_LEAST 64 /* heartbeats a second; fewer are no load, and tell nothing */
-#define TURN_PULSE_BAD 2    /* bad seconds in a row: one may be that in which a server dies */
-#define TURN_PULSE_GOOD 8   /* good seconds in a row, until they come back together */
+#define TURN_PULSE_LEAST 64 /* heartbeats in a round; fewer are no load, and tell nothing */
+#define TURN_PULSE_BAD 2    /* bad rounds in a row: one may be that in which a server dies */
+#define TURN_PULSE_GOOD 8   /* good rounds in a row, until they come back together */
+#define TURN_PULSE_STEP 8   /* a stretch grows by as much at once, at most */
 
 static __always_inline struct turn_pulse *turn_get_pulse(void)
 {
@@ -33,7 +34,24 @@ static __always_inline __u32 turn_stretch(void)
 	return pulse && pulse->stretch ? pulse->stretch : 1;
 }
 
-/* A second is over: @asked heartbeats have gone to the server, @answered have come back. */
+/* The stretch that would bring down to what was answered what was asked, within limits. */
+static __always_inline __u32 turn_more_stretch(const struct turn_config *config, __u32 stretch,
+					       __u32 asked, __u32 answered)
+{
+	__u32 step;
+
+	TURN_UNROLL
+	for (step = 2; step <= TURN_PULSE_STEP; step *= 2) {
+		if ((__u64)config->heartbeat * stretch * 2 > TURN_HEARTBEAT_MOST * config->hz)
+			break;
+		stretch *= 2;
+		if (asked / step <= answered)
+			break;
+	}
+	return stretch;
+}
+
+/* A round is over: @asked heartbeats have gone to the server, @answered have come back. */
 static __always_inline void turn_judge_pulse(struct turn_pulse *pulse,
 					     const struct turn_config *config, __u32 asked,
 					     __u32 answered)
@@ -51,9 +69,8 @@ static __always_inline void turn_judge_pulse(struct turn_pulse *pulse,
 	pulse->good = 0;
 	if (!answered || answered >= asked - asked / 4)
 		pulse->bad = 0;
-	else if (++pulse->bad >= TURN_PULSE_BAD &&
-		 (__u64)config->heartbeat * stretch * 2 <= TURN_HEARTBEAT_MOST * config->hz)
-		pulse->stretch = stretch * 2;
+	else if (++pulse->bad >= TURN_PULSE_BAD)
+		pulse->stretch = turn_more_stretch(config, stretch, asked, answered);
 }
 
 /* A heartbeat of a flow that was once proven goes to the server. */
@@ -65,20 +82,33 @@ static __always_inline void turn_pulse_ask(const struct turn_config *config, __u
 	if (!pulse)
 		return;
 	began = pulse->began;
-	if (now - began >= config->hz &&
+	if (now - began >= config->heartbeat / 2 &&
 	    __sync_val_compare_and_swap(&pulse->began, began, now) == began)
 		turn_judge_pulse(pulse, config, __sync_lock_test_and_set(&pulse->asked, 0),
 				 __sync_lock_test_and_set(&pulse->answered, 0));
 	__sync_fetch_and_add(&pulse->asked, 1);
+	if (!__sync_fetch_and_add(&pulse->waiting, 1))
+		pulse->since = now;
 }
 
-/* ... and its twin has come back. */
-static __always_inline void turn_pulse_answer(void)
+/* The server has relayed a packet that was left to it; @asked: the flow was once proven. */
+static __always_inline void turn_pulse_answer(int asked)
 {
 	struct turn_pulse *pulse = turn_get_pulse();
 
-	if (pulse)
+	if (!pulse)
+		return;
+	pulse->waiting = 0;
+	if (asked)
 		__sync_fetch_and_add(&pulse->answered, 1);
+}
+
+/* Has the server answered nothing at all for @time, though it was asked? */
+static __always_inline int turn_is_silent(__u64 time, __u64 now)
+{
+	const struct turn_pulse *pulse = turn_get_pulse();
+
+	return pulse && pulse->waiting >= TURN_PULSE_LEAST && now - pulse->since > time;
 }
 
 #endif

@@ -236,14 +236,15 @@ struct turn_config {
 
 /* ---- the server's pulse -------------------------------------------------------------------------- */
 
-/* Heartbeats of proven channels, counted for a second or more. */
+/* Heartbeats of proven channels, counted for half an interval (a round) or more. */
 struct turn_pulse {
-	__u64 began;
+	__u64 began; /* the round */
+	__u64 since; /* the first of those that wait for any answer at all */
+	__u32 waiting;
 	__u32 asked;    /* went to the server */
 	__u32 answered; /* were relayed by it */
-	__u32 bad, good; /* seconds in a row in which too few were answered, or nearly all */
+	__u32 bad, good; /* rounds in a row in which too few were answered, or nearly all */
 	__u32 stretch; /* the interval is multiplied by this; 0 is 1 */
-	__u32 zero;
 };
 
 /* ---- devices ---------------------------------------------------------------------------------- */

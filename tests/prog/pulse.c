@@ -33,7 +33,7 @@ static void beat(struct fixture *f, bool answered)
 		twin_to_peer(f, PEER, "beat");
 }
 
-/* A second is over, with these figures: what is made of them. */
+/* A round is over, with these figures: what is made of them. */
 static void the_pulse_is_judged(void **state)
 {
 	static const struct {
@@ -43,14 +43,18 @@ static void the_pulse_is_judged(void **state)
 	} cases[] = {
 		{ "all is well", 2, { .asked = 100, .answered = 100, .stretch = 1 },
 		  { .good = 1, .stretch = 1 } },
-		{ "a bad second", 2, { .asked = 100, .answered = 50, .stretch = 1 },
+		{ "a bad round", 2, { .asked = 100, .answered = 50, .stretch = 1 },
 		  { .bad = 1, .stretch = 1 } },
 		{ "at first there is no stretch", 2, { .asked = 100, .answered = 50, .bad = 1 },
 		  { .bad = 2, .stretch = 2 } },
 		{ "another", 2, { .asked = 100, .answered = 50, .bad = 1, .good = 5, .stretch = 1 },
 		  { .bad = 2, .stretch = 2 } },
-		{ "and another", 2, { .asked = 100, .answered = 1, .bad = 2, .stretch = 2 },
+		{ "and another", 2, { .asked = 100, .answered = 50, .bad = 2, .stretch = 2 },
 		  { .bad = 3, .stretch = 4 } },
+		{ "a third is answered", 2, { .asked = 99, .answered = 33, .bad = 2, .stretch = 1 },
+		  { .bad = 3, .stretch = 4 } },
+		{ "hardly any is answered", 2, { .asked = 100, .answered = 1, .bad = 2, .stretch = 1 },
+		  { .bad = 3, .stretch = 8 } },
 		{ "a minute is the most", 2, { .asked = 100, .answered = 1, .bad = 9, .stretch = 16 },
 		  { .bad = 10, .stretch = 16 } },
 		{ "also of a long interval", 31, { .asked = 100, .answered = 1, .bad = 9,
@@ -79,7 +83,7 @@ static void the_pulse_is_judged(void **state)
 
 		f->config.heartbeat = cases[i].heartbeat * f->config.hz;
 		write_config(f);
-		is.began = now(f) - f->config.hz;
+		is.began = now(f) - f->config.heartbeat / 2;
 		pulse_write(f, is);
 		beat(f, true);
 		pulse = pulse_read(f);
@@ -87,9 +91,9 @@ static void the_pulse_is_judged(void **state)
 		    pulse.stretch != cases[i].becomes.stretch)
 			fail_msg("%s: bad %u, good %u, stretch %u", cases[i].name, pulse.bad,
 				 pulse.good, pulse.stretch);
-		assert_int_equal(pulse.asked, 1); /* of the next second */
+		assert_int_equal(pulse.asked, 1); /* of the next round */
 		assert_int_equal(pulse.answered, 1);
-		assert_in_range(pulse.began, is.began + f->config.hz, now(f));
+		assert_in_range(pulse.began, is.began + f->config.heartbeat / 2, now(f));
 	}
 }
 
@@ -176,7 +180,7 @@ static void what_is_only_looked_at_must_fit(void **state)
 	expect_counted(f, &before, PASSED(MTU) = 1);
 }
 
-/* Three misses in a row suspend, however far apart; a proof from before the stretch does not end
+/* Six misses in a row suspend, however far apart; a proof from before the stretch does not end
  * before the next heartbeat. */
 static void a_proof_lasts_until_a_late_heartbeat(void **state)
 {
@@ -189,7 +193,7 @@ static void a_proof_lasts_until_a_late_heartbeat(void **state)
 	flow.proof = now(f) + 1;
 	flow_write(f, to_peer_key(NUMBER), &flow);
 	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8 });
-	for (i = 1; i < 3; i++) {
+	for (i = 1; i < 6; i++) {
 		beat(f, false);
 		flow = flow_of(f, to_peer_key(NUMBER));
 		assert_int_equal(flow.missed, i);
@@ -198,6 +202,71 @@ static void a_proof_lasts_until_a_late_heartbeat(void **state)
 	}
 	beat(f, false);
 	assert_int_equal(flow_of(f, to_peer_key(NUMBER)).state, TURN_SUSPENDED);
+}
+
+/* A server that answers nobody is not waited for, however far apart the heartbeats are. */
+static void silence_is_heard_between_late_heartbeats(void **state)
+{
+	static const struct {
+		__u32 waiting, intervals; /* heartbeats without any answer, and since when */
+		bool silent;
+	} cases[] = { { 100, 2, false }, { 63, 9, false }, { 64, 4, true } };
+	struct fixture *f = *state;
+	struct turn_stats before;
+	struct turn_flow flow;
+	size_t i;
+
+	relaying(f);
+	for (i = 0; i < COUNT(cases); i++) {
+		pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8,
+						    .waiting = cases[i].waiting,
+						    .since = now(f) - cases[i].intervals *
+									      f->config.heartbeat });
+		flow = flow_of(f, to_peer_key(NUMBER));
+		flow.due = flow.deadline = now(f);
+		flow.beat = flow.proof = now(f) + 100 * f->config.hz;
+		flow_write(f, to_peer_key(NUMBER), &flow);
+		before = counters(f);
+		assert_int_equal(client_data(f, NUMBER, "data"),
+				 cases[i].silent ? XDP_PASS : XDP_REDIRECT);
+		if (cases[i].silent)
+			expect_counted(f, &before, PASSED(UNCONFIRMED) = 1, EVENT(SUSPENDED) = 1);
+	}
+	/* one answer, to whomever, and it is heard again */
+	twin_to_peer(f, PEER, "data");
+	assert_int_equal(pulse_read(f).waiting, 0);
+	assert_int_equal(client_data(f, NUMBER, "data"), XDP_REDIRECT);
+}
+
+/* A slow server's answers have waited in its queues: so does the sample. */
+static void a_sample_waits_for_a_slow_server(void **state)
+{
+	static const struct {
+		__u32 stretch, seconds;
+		bool waits;
+	} cases[] = { { 1, 2, false }, { 4, 2, true }, { 4, 5, false }, { 16, 7, true },
+		      { 16, 9, false } };
+	struct fixture *f = *state;
+	struct turn_flow flow;
+	size_t i;
+
+	f->live = true;
+	allocate(f, 600);
+	for (i = 0; i < COUNT(cases); i++) {
+		struct endpoint peer = { PEER.ip, BE16(7000 + i) };
+		struct turn_key4 key = to_peer_key(NUMBER + i);
+
+		bind_channel(f, NUMBER + i, peer);
+		pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = cases[i].stretch });
+		assert_int_equal(client_data(f, NUMBER + i, "first"), XDP_PASS);
+		flow = flow_of(f, key);
+		flow.sample.when = now(f) - cases[i].seconds * f->config.hz;
+		flow_write(f, key, &flow);
+		assert_int_equal(client_data(f, NUMBER + i, "second"), XDP_PASS);
+		twin_to_peer(f, peer, "first");
+		assert_int_equal(flow_of(f, key).state,
+				 cases[i].waits ? TURN_OFFLOADED : TURN_BOUND);
+	}
 }
 
 /* A wrong checksum: the stack drops it, so it is no heartbeat, and none is missed for it. */
@@ -271,6 +340,8 @@ const struct test pulse_tests[] = {
 	TEST(a_stretched_heartbeat_is_late),
 	TEST(what_is_only_looked_at_must_fit),
 	TEST(a_proof_lasts_until_a_late_heartbeat),
+	TEST(silence_is_heard_between_late_heartbeats),
+	TEST(a_sample_waits_for_a_slow_server),
 	TEST(an_unsound_packet_is_no_heartbeat),
 	TEST(a_closed_socket_is_noticed_between_late_heartbeats),
 	{},
