@@ -125,9 +125,12 @@ static __always_inline void turn_answer_allocate(struct __sk_buff *skb,
 	turn_event(TURN_EVENT_ALLOCATED);
 }
 
-/* ---- granted for less time than before ---------------------------------------------------------- */
+/* ---- granted for less time than before --------------------------------------------------------*/
 
-/* A flow does not relay until its next heartbeat by what it has reckoned before. */
+/*
+ * The flow's end is @end now, not only from its next heartbeat on, when it reckons anew. (One that
+ * is being reckoned on another CPU at this moment may miss it until then.)
+ */
 static __always_inline void turn_bring_forward(struct turn_flow *flow, __u64 end)
 {
 	if (end < flow->until)

@@ -64,7 +64,8 @@ static bool format_mode(const struct turnctl_setting *setting __attribute__((unu
 	return !index;
 }
 
-#define TIME(member) .number = true, .format = format_time, .field = offsetof(struct turn_config, member)
+#define TIME(member) \
+	.number = true, .format = format_time, .field = offsetof(struct turn_config, member)
 #define LIFETIME(member) \
 	TIME(member), .least = LIFETIME_LEAST, .most = LIFETIME_MOST, .step = SECOND
 
