@@ -207,6 +207,7 @@ case_config() {
 		gives 2 "$key-lifetime '1.5' is not" config set $key-lifetime 1.5
 	done
 	gives 0 'heartbeat +100ms to 60s ' config set --help
+	gives 0 '-j, --json' config show --help
 	[[ ! -e /sys/fs/bpf/turnctl/$instance ]] || fail "pins were made"
 
 	attach --heartbeat 2s
