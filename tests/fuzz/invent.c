@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What happens in a world: first a story that makes channels as clients and servers do, then data,
+ * requests, answers, twins and more whole dialogues, most of them mutated, in random order.
+ */
+#include "fuzz.h"
+
+#include <string.h>
+
+#define RELAY2 ((struct endpoint){ IP(198, 51, 100, 1), BE16(50001) })
+#define PEER3 ((struct endpoint){ IP(203, 0, 113, 7), BE16(6002) })
+#define REMEMBERED 16
+#define CHANNELS 32
+
+struct channel {
+	struct endpoint client, peer, relay;
+	unsigned int number;
+};
+
+/* A request that was sent, to be answered, or sent again. */
+struct asked {
+	struct endpoint client, relay;
+	struct message m;
+};
+
+struct inventor {
+	struct world *w;
+	struct dice *d;
+	struct steps *s;
+	unsigned int transaction;
+	unsigned int fresh; /* clients that were invented */
+	unsigned int asks, lefts, channels;
+	struct asked asked[REMEMBERED];
+	struct frame left[REMEMBERED]; /* data that was left to the server */
+	struct frame last;
+	struct channel channel[CHANNELS];
+};
+
+static const struct channel story[] = {
+	{ CLIENT, PEER, RELAY, 0x4000 },
+	{ CLIENT, PEER2, RELAY, 0x4001 },
+	{ CLIENT2, PEER, RELAY2, 0x7fff },
+	{ CLIENT, PEER3, RELAY, 0x4002 }, /* bound only */
+};
+
+/* ---- steps ---------------------------------------------------------------------------------------- */
+
+static bool does(struct inventor *i, enum step_kind kind, const struct frame *frame)
+{
+	struct step *step = steps_add(i->s, kind);
+	bool left = false, ok;
+
+	step->frame.len = frame->len;
+	memcpy(step->frame.data, frame->data, frame->len);
+	ok = world_step(i->w, step, &left);
+	if (left)
+		i->left[i->lefts++ % REMEMBERED] = *frame;
+	i->last.len = frame->len;
+	memcpy(i->last.data, frame->data, frame->len);
+	return ok;
+}
+
+static bool does_mutated(struct inventor *i, enum step_kind kind, struct frame *frame)
+{
+	mutate(i->d, frame, &i->last);
+	return does(i, kind, frame);
+}
+
+static bool asks_it(struct inventor *i, const struct asked *a)
+{
+	struct frame frame;
+
+	i->asked[i->asks++ % REMEMBERED] = *a;
+	frame_udp(&frame, a->client, SERVER, a->m.data, a->m.len);
+	return does(i, STEP_IN, &frame);
+}
+
+static bool answers_it(struct inventor *i, const struct asked *a, const struct message *m)
+{
+	struct frame frame;
+
+	frame_sent(&frame, SERVER, a->client, m->data, m->len);
+	return does(i, STEP_OUT, &frame);
+}
+
+/* ---- messages ------------------------------------------------------------------------------------- */
+
+/* Another message begins under the transaction of @m. */
+static void begin_like(struct message *to, const struct message *m, unsigned int type)
+{
+	struct message begun;
+
+	stun_begin(&begun, type, 0);
+	memcpy(begun.data + 8, m->data + 8, 12);
+	*to = begun;
+}
+
+static void success_of(const struct asked *a, struct dice *d, struct message *m)
+{
+	unsigned int method = get16(a->m.data) & ~0x110u;
+
+	begin_like(m, &a->m, method | SUCCESS);
+	if (method == ALLOCATE) {
+		stun_add_address(m, A_RELAYED, a->relay);
+		stun_add_address(m, A_MAPPED, a->client);
+	}
+	if (method == ALLOCATE || method == REFRESH)
+		stun_add32(m, A_LIFETIME, one_in(d, method == REFRESH ? 3 : 16) ? roll(d, 3) : 600);
+	stun_sign(m);
+}
+
+static void error_of(const struct asked *a, struct dice *d, struct message *m)
+{
+	static const unsigned int codes[] = { 400, 401, 403, 437, 438, 441, 486, 508 };
+	unsigned int code = codes[roll(d, COUNT(codes))];
+	__u8 value[8] = { 0, 0, code / 100, code % 100, 'o', 'h', 'n', 'o' };
+
+	begin_like(m, &a->m, (get16(a->m.data) & ~0x110u) | ERROR);
+	stun_add(m, A_ERROR_CODE, value, sizeof(value));
+}
+
+/* A fresh request of a client that has an allocation, rather not of the story's: they shall live. */
+static void any_request(struct inventor *i, struct asked *a)
+{
+	unsigned int n = roll(i->d, i->channels);
+	const struct channel *c = &i->channel[n < COUNT(story) ? roll(i->d, i->channels) : n];
+	unsigned int t = i->transaction++;
+
+	a->client = c->client;
+	a->relay = c->relay;
+	switch (roll(i->d, 8)) {
+	case 0:
+		ask_allocate(&a->m, t);
+		break;
+	case 1:
+		ask_refresh(&a->m, t, one_in(i->d, 2) ? 0 : 600);
+		break;
+	case 2:
+	case 3:
+		ask_permission(&a->m, t, c->peer);
+		break;
+	case 4:
+		ask_bind(&a->m, t, c->number, c->peer);
+		break;
+	default:
+		ask_bind(&a->m, t, 0x4000 + roll(i->d, 8), one_in(i->d, 2) ? PEER : PEER2);
+	}
+}
+
+/* ---- data ----------------------------------------------------------------------------------------- */
+
+static unsigned int any_data(struct dice *d, __u8 *to)
+{
+	unsigned int len, n;
+
+	switch (roll(d, 8)) {
+	case 0:
+		len = 1440 + roll(d, 40);
+		break;
+	case 1:
+	case 2:
+		len = 100 + roll(d, 100);
+		break;
+	default:
+		len = roll(d, 24);
+	}
+	for (n = 0; n < len; n++)
+		to[n] = n < 8 || n + 8 >= len ? roll(d, 256) : n;
+	return len;
+}
+
+static void data_of(struct inventor *i, const struct channel *c, bool to_peer, struct frame *frame)
+{
+	__u8 data[1600], payload[1600];
+	unsigned int len = any_data(i->d, data);
+
+	if (to_peer) {
+		unsigned int surplus = one_in(i->d, 3) ? roll(i->d, 6) : 0;
+
+		frame_udp(frame, c->client, SERVER, payload,
+			  channel_data(payload, c->number, data, len, surplus));
+	} else {
+		frame_udp(frame, c->peer, c->relay, data, len);
+	}
+	if (one_in(i->d, 8))
+		put16(frame->data + AT_UDP_CHECK, 0);
+	frame->data[AT_TOS] = one_in(i->d, 4) ? roll(i->d, 256) : 0;
+	frame_fix_ip(frame);
+}
+
+/* What the server makes of a frame that was left to it; false if that is nothing. */
+static bool twin_of(struct inventor *i, const struct frame *left, struct frame *twin)
+{
+	struct endpoint from = endpoint_at(left->data + AT_SOURCE, left->data + AT_UDP);
+	int payload = ref_payload(left->data, left->len);
+	const __u8 *data = left->data + AT_PAYLOAD;
+	const struct channel *c;
+	__u8 wrapped[1600];
+	unsigned int n;
+
+	if (payload < 0 || payload > 1468)
+		return false; /* or in fragments */
+	for (n = 0; n < i->channels; n++) {
+		c = &i->channel[n];
+		if (same_endpoint(from, c->peer) &&
+		    !memcmp(left->data + AT_UDP + 2, &c->relay.port, 2)) {
+			frame_sent(twin, SERVER, c->client, wrapped,
+				   channel_data(wrapped, c->number, data, payload, 0));
+			return true;
+		}
+		if (same_endpoint(from, c->client) && payload >= 4 && get16(data) == c->number &&
+		    get16(data + 2) <= payload - 4u) {
+			frame_sent(twin, c->relay, c->peer, data + 4, get16(data + 2));
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A packet of each direction goes to the server, which sends it on. */
+static bool prove_it(struct inventor *i, const struct channel *c)
+{
+	struct frame frame, twin;
+	int to_peer;
+
+	for (to_peer = 1; to_peer >= 0; to_peer--) {
+		data_of(i, c, to_peer, &frame);
+		if (!does(i, STEP_IN, &frame))
+			return false;
+		if (twin_of(i, &frame, &twin) && !does(i, STEP_SENT, &twin))
+			return false;
+	}
+	return true;
+}
+
+/* ---- dialogues ------------------------------------------------------------------------------------ */
+
+static bool tell_story(struct inventor *i)
+{
+	struct asked a = {};
+	struct message m;
+	size_t n;
+
+	for (n = 0; n < COUNT(story); n++) {
+		const struct channel *c = &story[n];
+
+		i->channel[i->channels++] = *c;
+		a.client = c->client;
+		a.relay = c->relay;
+		if (!n || !same_endpoint(c->client, c[-1].client)) {
+			struct turn_alloc value;
+
+			ask_allocate(&a.m, i->transaction++);
+			begin_like(&m, &a.m, ALLOCATE | SUCCESS);
+			stun_add_address(&m, A_RELAYED, c->relay);
+			stun_add32(&m, A_LIFETIME, 600);
+			stun_sign(&m);
+			if (!alloc_find(i->w->f, c->client, &value) &&
+			    (!asks_it(i, &a) || !answers_it(i, &a, &m)))
+				return false;
+		}
+		ask_bind(&a.m, i->transaction++, c->number, c->peer);
+		begin_like(&m, &a.m, CHANNEL_BIND | SUCCESS);
+		stun_sign(&m);
+		if (!asks_it(i, &a) || !answers_it(i, &a, &m))
+			return false;
+	}
+	for (n = 0; n < 3; n++) {
+		struct frame frame, twin;
+		int to_peer;
+
+		for (to_peer = 1; to_peer >= 0; to_peer--) {
+			do /* what fits the MTU, and is sound */
+				data_of(i, &story[n], to_peer, &frame);
+			while (frame.len > 1000 || !twin_of(i, &frame, &twin) ||
+			       (to_peer && ref_surplus(get16(frame.data + AT_PAYLOAD + 2),
+						       frame.len - AT_PAYLOAD) < 0));
+			if (!does(i, STEP_IN, &frame) || !does(i, STEP_SENT, &twin))
+				return false;
+		}
+		if (!i->w->model.channel[n].offloaded[0] || !i->w->model.channel[n].offloaded[1]) {
+			i->w->trouble = "a channel that was granted and proven is not offloaded";
+			return false;
+		}
+	}
+	return world_is_alive(i->w);
+}
+
+/* A client that was never seen allocates and binds, with more or less of it doubled or mutated. */
+static bool dialogue(struct inventor *i)
+{
+	unsigned int n = i->fresh++, copies;
+	struct channel c = {
+		.client = { IP(192, 0, 2, 20 + n % 200), BE16(41000 + n) },
+		.peer = one_in(i->d, 2) ? PEER : PEER2,
+		.relay = { RELAY.ip, BE16(50002 + n) },
+		.number = 0x4000 + roll(i->d, 3),
+	};
+	struct asked a = { .client = c.client, .relay = c.relay };
+	struct message m;
+	struct frame frame;
+	int round;
+
+	for (round = 0; round < 2; round++) {
+		if (round)
+			ask_bind(&a.m, i->transaction, c.number, c.peer);
+		else
+			ask_allocate(&a.m, i->transaction);
+		success_of(&a, i->d, &m);
+		for (copies = 1 + (one_in(i->d, 2) ? roll(i->d, 3) : 0); copies; copies--) {
+			if (!asks_it(i, &a))
+				return false;
+			frame_udp(&frame, c.client, SERVER, a.m.data, a.m.len);
+			if (one_in(i->d, 3) && !does_mutated(i, STEP_IN, &frame))
+				return false;
+			if (round && one_in(i->d, 2)) /* another one under the same transaction */
+				ask_bind(&a.m, i->transaction, c.number + roll(i->d, 2), PEER3);
+		}
+		frame_sent(&frame, SERVER, c.client, m.data, m.len);
+		if (one_in(i->d, 4) ? !does_mutated(i, STEP_OUT, &frame)
+				    : !does(i, STEP_OUT, &frame))
+			return false;
+		i->transaction++;
+	}
+	i->channel[i->channels < CHANNELS ? i->channels++ : 4 + roll(i->d, CHANNELS - 4)] = c;
+	return prove_it(i, &c) && prove_it(i, &c);
+}
+
+/* A request, and what the server says to it. */
+static bool exchange(struct inventor *i)
+{
+	struct message m;
+	struct asked a;
+
+	any_request(i, &a);
+	if (!asks_it(i, &a))
+		return false;
+	if (one_in(i->d, 4))
+		error_of(&a, i->d, &m);
+	else
+		success_of(&a, i->d, &m);
+	return answers_it(i, &a, &m);
+}
+
+/* ---- anything ------------------------------------------------------------------------------------- */
+
+static bool anything_comes(struct inventor *i)
+{
+	struct frame frame;
+	struct message m;
+	struct asked a;
+
+	switch (roll(i->d, 16)) {
+	default:
+		data_of(i, &i->channel[roll(i->d, one_in(i->d, 4) ? i->channels : 3)],
+			roll(i->d, 2), &frame);
+		break;
+	case 0:
+		any_request(i, &a);
+		i->asked[i->asks++ % REMEMBERED] = a;
+		frame_udp(&frame, a.client, SERVER, a.m.data, a.m.len);
+		break;
+	case 1: /* the same again, or so */
+		a = i->asked[roll(i->d, i->asks < REMEMBERED ? i->asks : REMEMBERED)];
+		frame_udp(&frame, a.client, SERVER, a.m.data, a.m.len);
+		break;
+	case 2: /* an answer from a client, or an indication */
+		a = i->asked[roll(i->d, i->asks < REMEMBERED ? i->asks : REMEMBERED)];
+		success_of(&a, i->d, &m);
+		if (one_in(i->d, 2))
+			put16(m.data, 0x016);
+		frame_udp(&frame, a.client, SERVER, m.data, m.len);
+	}
+	return one_in(i->d, 3) ? does(i, STEP_IN, &frame) : does_mutated(i, STEP_IN, &frame);
+}
+
+static bool anything_leaves(struct inventor *i)
+{
+	const struct channel *c = &i->channel[roll(i->d, i->channels)];
+	struct frame frame, other;
+	struct message m;
+	struct asked a;
+
+	a = i->asked[roll(i->d, i->asks < REMEMBERED ? i->asks : REMEMBERED)];
+	switch (roll(i->d, 8)) {
+	case 0:
+		success_of(&a, i->d, &m);
+		frame_sent(&frame, SERVER, a.client, m.data, m.len);
+		return one_in(i->d, 4) ? does(i, STEP_OUT, &frame)
+				       : does_mutated(i, STEP_OUT, &frame);
+	case 1:
+	case 2:
+		error_of(&a, i->d, &m);
+		frame_sent(&frame, SERVER, a.client, m.data, m.len);
+		break;
+	case 3: /* a request, echoed */
+		frame_sent(&frame, SERVER, a.client, a.m.data, a.m.len);
+		break;
+	case 4:
+		if (one_in(i->d, 8))
+			c = &story[2]; /* the others are to stay alive */
+		else if (i->channels > 4)
+			c = &i->channel[4 + roll(i->d, i->channels - 4)];
+		data_of(i, c, roll(i->d, 2), &other);
+		frame_unreachable(&frame, &other);
+		if (!one_in(i->d, 16))
+			mutate(i->d, &frame, &i->last);
+		break;
+	case 5:
+		if (i->lefts && twin_of(i, &i->left[roll(i->d, i->lefts < REMEMBERED ?
+							 i->lefts : REMEMBERED)], &frame)) {
+			if (!one_in(i->d, 16))
+				mutate(i->d, &frame, &i->last);
+			break;
+		}
+		/* fall through */
+	default: /* anything between the endpoints */
+		data_of(i, c, roll(i->d, 2), &other);
+		frame_sent(&frame, one_in(i->d, 2) ? SERVER : c->relay,
+			   one_in(i->d, 2) ? c->client : c->peer, other.data + AT_PAYLOAD,
+			   other.len - AT_PAYLOAD);
+		mutate(i->d, &frame, &i->last);
+	}
+	return does(i, STEP_OUT, &frame);
+}
+
+/* A heartbeat: of a direction of one of the story's channels. */
+static bool beat(struct inventor *i)
+{
+	const struct channel *c = &story[roll(i->d, 3)];
+	bool to_peer = roll(i->d, 2);
+	struct turn_key4 key = to_peer ? key_of(c->client, SERVER, c->number)
+				       : key_of(c->peer, c->relay, 0);
+	struct frame frame = { .len = sizeof(key) }, twin;
+
+	memcpy(frame.data, &key, sizeof(key));
+	if (!does(i, STEP_DUE, &frame))
+		return false;
+	data_of(i, c, to_peer, &frame);
+	if (!does(i, STEP_IN, &frame))
+		return false;
+	if (one_in(i->d, 8) || !twin_of(i, &frame, &twin))
+		return true;
+	return does(i, STEP_SENT, &twin);
+}
+
+static bool no_exit(struct inventor *i)
+{
+	struct frame frame = { .len = 1 };
+	int n;
+
+	if (!does(i, STEP_EXIT, &frame))
+		return false;
+	for (n = 0; n < 10; n++)
+		if (!anything_comes(i))
+			return false;
+	frame.data[0] = 1;
+	frame.len = 1;
+	return does(i, STEP_EXIT, &frame);
+}
+
+bool world_invent(struct world *w, struct dice *d, size_t count, struct steps *s)
+{
+	static struct inventor inventor;
+	struct inventor *i = &inventor;
+	bool ok;
+
+	memset(i, 0, sizeof(*i));
+	i->w = w;
+	i->d = d;
+	i->s = s;
+	i->transaction = 1;
+	s->count = 0;
+	ok = tell_story(i);
+	while (ok && s->count < count) {
+		switch (roll(d, 64)) {
+		case 0:
+		case 1:
+		case 2:
+			ok = dialogue(i);
+			break;
+		case 3:
+		case 4:
+			ok = beat(i);
+			break;
+		case 5:
+		case 6:
+			ok = exchange(i);
+			break;
+		case 7:
+			ok = one_in(d, 4) ? no_exit(i) : true;
+			break;
+		default:
+			ok = one_in(d, 4) ? anything_leaves(i) : anything_comes(i);
+		}
+	}
+	return ok && world_end(w);
+}
