@@ -84,8 +84,9 @@ struct forecast {
 
 void model_begin(struct model *m);
 
+/* At a device with clients (@role), or one that only peers are behind. */
 void model_forecast(const struct model *m, const struct fixture *f, const struct frame *frame,
-		    struct forecast *c);
+		    enum turn_role role, struct forecast *c);
 /* The frame has arrived and was @left to the server, or relayed. */
 void model_received(struct model *m, const struct frame *frame, const struct forecast *c,
 		    bool left);
@@ -113,5 +114,7 @@ static inline bool same_endpoint(struct endpoint a, struct endpoint b)
 }
 
 struct endpoint endpoint_at(const __u8 *ip, const __u8 *port);
+struct turn_key4 key_in(const __u8 *frame); /* without a channel */
+bool is_channel_number(unsigned int number);
 
 #endif

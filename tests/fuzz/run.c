@@ -23,7 +23,7 @@ static double seconds(void)
 	return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
-static bool trouble(struct world *w, const char *format, ...)
+bool trouble(struct world *w, const char *format, ...)
 {
 	va_list ap;
 
@@ -34,7 +34,7 @@ static bool trouble(struct world *w, const char *format, ...)
 	return false;
 }
 
-static bool is_old(const struct world *w)
+bool world_is_old(const struct world *w)
 {
 	return seconds() - w->began > OLD;
 }
@@ -100,6 +100,10 @@ static bool check_relayed(struct world *w, const struct frame *in, const struct 
 	return wrong ? trouble(w, "%s: relayed, but for %s", by, wrong) : true;
 }
 
+#define TURN_TEXT(name, word, text) text,
+static const char *const reason_texts[] = { TURN_REASONS(TURN_TEXT) };
+#undef TURN_TEXT
+
 static bool check_verdict(struct world *w, const struct frame *in, const struct forecast *c,
 			  int verdict, const struct frame *out, const char *by)
 {
@@ -117,7 +121,8 @@ static bool check_verdict(struct world *w, const struct frame *in, const struct 
 	if (c->fate == FATE_DUE)
 		return trouble(w, "%s: relayed after its deadline", by);
 	if (c->fate == FATE_LEFT)
-		return trouble(w, "%s: relayed, but should not be (reasons 0x%x)", by, c->reasons);
+		return trouble(w, "%s: relayed, but should not be: %s", by,
+			       reason_texts[__builtin_ctz(c->reasons)]);
 	if (c->fate == FATE_STRANGER)
 		return trouble(w, "%s: relayed, but there is no flow", by);
 	why = model_may_relay(&w->model, c);
@@ -159,6 +164,24 @@ static bool run_fused(struct world *w, const struct frame *in, const struct fore
 	return check_verdict(w, in, c, *verdict, out, "turn_fused");
 }
 
+/* The fused program of a device without clients. */
+static bool run_relay_device(struct world *w, const struct frame *in)
+{
+	struct frame out;
+	struct forecast c;
+	int verdict;
+
+	model_forecast(&w->model, w->f, in, TURN_ROLE_RELAY, &c);
+	verdict = run_program(w->f->fused_relay, in, &out);
+	if (!check_verdict(w, in, &c, verdict, &out, "turn_fused, relay"))
+		return false;
+	if (c.fate == FATE_STRANGER)
+		return true;
+	w->known++;
+	flow_write(w->f, c.key, &c.flow); /* as if nothing had been */
+	return true;
+}
+
 static bool same_frames(const struct frame *a, const struct frame *b)
 {
 	/* but for the IP header's ID, which is new each time, and its checksum */
@@ -182,7 +205,7 @@ static void count(struct world *w, const struct forecast *c, int verdict)
 		w->known += 2;
 }
 
-/* The chain and the fused program, one after the other, from the same state. */
+/* All programs, one after the other, from the same state. */
 static bool arrives(struct world *w, const struct frame *in, bool *left)
 {
 	bool fused_first = in->data[in->len - 1] & 1;
@@ -191,7 +214,9 @@ static bool arrives(struct world *w, const struct frame *in, bool *left)
 	struct forecast c;
 
 	w->model.now = w->jiffies + (seconds() - w->began) * w->f->config.hz;
-	model_forecast(&w->model, w->f, in, &c);
+	if (!run_relay_device(w, in))
+		return false;
+	model_forecast(&w->model, w->f, in, TURN_ROLE_CLIENT, &c);
 	if (!(fused_first ? run_fused(w, in, &c, &fused, &by_fused)
 			  : run_chain(w, in, &c, &chain, &by_chain)))
 		return false;
@@ -250,7 +275,7 @@ static bool sends(struct world *w, const struct frame *frame, bool really)
 	if (!really && !leaves(w, frame))
 		return false;
 	wrong = model_sent(&w->model, w->f, frame, !really);
-	return wrong && !is_old(w) ? trouble(w, "turn_egress: %s", wrong) : true;
+	return wrong && !world_is_old(w) ? trouble(w, "turn_egress: %s", wrong) : true;
 }
 
 bool world_step(struct world *w, const struct step *step, bool *left)
@@ -284,111 +309,6 @@ bool world_step(struct world *w, const struct step *step, bool *left)
 		return true;
 	}
 	return true;
-}
-
-/* ---- at the end ------------------------------------------------------------------------------------- */
-
-static bool check_flow(struct world *w, const struct turn_key4 *key, __u32 *users)
-{
-	const struct model_channel *c;
-	struct turn_flow flow;
-
-	users[BE16(key->dport)]++;
-	if (!flow_find(w->f, *key, &flow))
-		return true; /* gone meanwhile: is_old */
-	c = model_channel_of(&w->model, key, &flow);
-	if (!c)
-		return trouble(w, "there is a flow for a channel that was not sanctioned: %s, 0x%04x",
-			       key->channel ? "to peer" : "to client", BE16(flow.channel));
-	if (flow.state == TURN_OFFLOADED && !c->proven[!key->channel])
-		return trouble(w, "a flow is offloaded that the server has not proven: %s, 0x%04x",
-			       key->channel ? "to peer" : "to client", BE16(flow.channel));
-	return true;
-}
-
-static bool check_ports(struct world *w, __u32 *users)
-{
-	static __u32 counted[65536];
-	__u32 zero = 0, i;
-
-	users[BE16(SERVER.port)]++;
-	bpf_map_lookup_elem(map_of(w->f, "turn_ports"), &zero, counted);
-	for (i = 0; i < 65536; i++)
-		if (counted[i] != users[i])
-			return trouble(w, "port %u has %u users, but turn_ports counts %u", i,
-				       users[i], counted[i]);
-	return true;
-}
-
-static bool check_tables(struct world *w)
-{
-	static __u32 users[65536];
-	struct turn_key4 key, *last = NULL;
-	int flows = map_of(w->f, "turn_flows"), allocs = map_of(w->f, "turn_allocs");
-	unsigned int i;
-
-	memset(users, 0, sizeof(users));
-	for (; !bpf_map_get_next_key(flows, last, &key); last = &key)
-		if (!check_flow(w, &key, users))
-			return false;
-	for (last = NULL; !bpf_map_get_next_key(allocs, last, &key); last = &key) {
-		for (i = 0; i < w->model.allocs; i++)
-			if (same_key(&w->model.alloc[i].tuple, &key))
-				break;
-		if (i == w->model.allocs)
-			return trouble(w, "there is an allocation that was not sanctioned");
-	}
-	return check_ports(w, users);
-}
-
-static bool flow_is_alive(struct world *w, struct turn_key4 key)
-{
-	struct turn_slot slot = {};
-	struct turn_flow flow;
-
-	return flow_find(w->f, key, &flow) && flow.state == TURN_OFFLOADED &&
-	       !bpf_map_lookup_elem(map_of(w->f, "turn_slots"), &flow.slot, &slot) &&
-	       slot.epoch == flow.epoch;
-}
-
-bool world_is_alive(struct world *w)
-{
-	const struct model_channel *c;
-	struct turn_key4 key;
-	unsigned int i;
-
-	for (i = 0; i < w->model.channels; i++) {
-		c = &w->model.channel[i];
-		if (c->endangered)
-			continue;
-		key = c->tuple;
-		key.channel = BE16(c->number);
-		if ((c->offloaded[0] && !flow_is_alive(w, key)) ||
-		    (c->offloaded[1] && !flow_is_alive(w, key_of(c->peer, c->relay, 0))))
-			return trouble(w, "nothing has happened to channel 0x%04x, but it is not relayed any more",
-				       c->number);
-	}
-	return true;
-}
-
-bool world_end(struct world *w)
-{
-	struct turn_stats stats = counters(w->f);
-	int i;
-
-	for (i = 0; i < TURN_REASON_COUNT; i++)
-		w->tally->reasons[i] += stats.passed[i];
-	for (i = 0; i < TURN_EVENT_COUNT; i++)
-		w->tally->events[i] += stats.events[i];
-	if (is_old(w) || stats.events[TURN_EVENT_SWEPT]) {
-		w->tally->old++;
-		return true;
-	}
-	if (counted_frames(&stats) != w->known)
-		return trouble(w, "%llu frames hit a flow's key, but %llu were counted",
-			       (unsigned long long)w->known,
-			       (unsigned long long)counted_frames(&stats));
-	return check_tables(w) && world_is_alive(w);
 }
 
 bool world_replay(struct world *w, struct tally *tally, const struct steps *steps)
