@@ -30,7 +30,7 @@ struct steps {
 	size_t count, room;
 };
 
-/* ---- one world (run.c, tables.c) -------------------------------------------------------------------- */
+/* ---- one world (run.c, tables.c) ------------------------------------------------------------- */
 
 /* What the steps led to, so that nobody fuzzes the front door only. */
 struct tally {
@@ -60,7 +60,9 @@ bool world_end(struct world *w);
 /* The channels that are proven and that nothing has happened to are relayed still. */
 bool world_is_alive(struct world *w);
 
-/* Timers may have begun to remove what has ended: not all can be checked any more. */
+/* Time to end it: soon, timers begin to remove what has ended. */
+bool world_is_late(const struct world *w);
+/* They may have begun: not all can be checked any more. */
 bool world_is_old(const struct world *w);
 /* Says what is wrong; false. */
 __attribute__((format(printf, 2, 3))) bool trouble(struct world *w, const char *format, ...);
@@ -68,14 +70,15 @@ __attribute__((format(printf, 2, 3))) bool trouble(struct world *w, const char *
 /* All of it, from empty tables on. */
 bool world_replay(struct world *w, struct tally *tally, const struct steps *steps);
 
-/* ---- sequences (steps.c) -------------------------------------------------------------------------- */
+/* ---- sequences (steps.c) --------------------------------------------------------------------- */
 
 struct step *steps_add(struct steps *s, enum step_kind kind); /* to be filled in */
-/* As text, a line a step: "in", "sent", "out", "due" or "exit", and bytes in hexadecimal. 0, -errno. */
+/* As text, a line a step: "in", "sent", "out", "due" or "exit", and bytes in hexadecimal. 0 or
+ * -errno. */
 int steps_write(const struct steps *s, const char *path, const char *comment);
 int steps_read(struct steps *s, const char *path);
 
-/* ---- inventing them (invent.c, talk.c, mutate.c, mutate_stun.c) ------------------------------------ */
+/* ---- inventing them (invent.c, talk.c, mutate.c, mutate_stun.c) ------------------------------ */
 
 struct dice {
 	__u64 state;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * libFuzzer on lib/csum.h: a datagram is changed as the relay changes it (addresses, ports, lengths,
- * four bytes that go or come, padding that is cut), its checksum is updated by the difference, and
- * must be what a full computation gives; and a wrong one must stay as wrong as it was.
+ * libFuzzer on lib/csum.h: a datagram is changed as the relay changes it (addresses, ports,
+ * lengths, four bytes that go or come, padding that is cut), its checksum is updated by the
+ * difference, and must be what a full computation gives; a wrong one must stay as wrong as it was.
  *
  * An input is 20 bytes of an IPv4 header, 24 bytes that say what changes, and the datagram.
  */

@@ -34,7 +34,7 @@ static double seconds(void)
 	return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
-/* ---- finds ---------------------------------------------------------------------------------------- */
+/* ---- finds ----------------------------------------------------------------------------------- */
 
 /* @from without @count steps from @at on. */
 static void without(struct steps *to, const struct steps *from, size_t at, size_t count)
@@ -47,8 +47,16 @@ static void without(struct steps *to, const struct steps *from, size_t at, size_
 			*steps_add(to, from->step[i].kind) = from->step[i];
 }
 
-/* Leaves out all that can be left out, half of it first. */
-static void cut_down(struct steps *s)
+/* Do two texts say the same, but for numbers? */
+static bool same_trouble(const char *a, const char *b)
+{
+	size_t words = strcspn(a, "0123456789");
+
+	return strcspn(b, "0123456789") == words && !strncmp(a, b, words);
+}
+
+/* Leaves out all that can be left out, half of it first, while the trouble stays the same. */
+static void cut_down(struct steps *s, const char *trouble)
 {
 	static struct steps less;
 	double until = seconds() + CUT_SECONDS;
@@ -59,7 +67,8 @@ static void cut_down(struct steps *s)
 	for (chunk = (s->count + 1) / 2; chunk; chunk = chunk == 1 ? 0 : (chunk + 1) / 2) {
 		for (at = 0; at < s->count && seconds() < until;) {
 			without(&less, s, at, chunk);
-			if (less.count && !world_replay(&world, &ignored, &less)) {
+			if (less.count && !world_replay(&world, &ignored, &less) &&
+			    same_trouble(world.trouble, trouble)) {
 				swap = *s;
 				*s = less;
 				less = swap;
@@ -83,7 +92,7 @@ static void report(struct steps *s, const char *dir, unsigned long long seed,
 		printf("which does not happen again when the same steps are run\n");
 		snprintf(path, sizeof(path), "%s/fuzz_prog-%llx.flaky.steps", dir, seed);
 	} else {
-		cut_down(s);
+		cut_down(s, first);
 		world_replay(&world, &ignored, s);
 		snprintf(first, sizeof(first), "%s", world.trouble ? world.trouble : "(flaky)");
 		snprintf(path, sizeof(path), "%s/fuzz_prog-%llx.steps", dir, seed);
@@ -94,7 +103,7 @@ static void report(struct steps *s, const char *dir, unsigned long long seed,
 		printf("%zu steps, written to %s: %s\n", s->count, path, first);
 }
 
-/* ---- running -------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 #define TURN_NAME(name, word, text) word,
 static const char *const reason_names[] = { TURN_REASONS(TURN_NAME) };
@@ -118,7 +127,7 @@ static void print_tally(double took)
 
 	printf("%llu worlds, %llu of them too old to check all of their tables\n", tally.worlds,
 	       tally.old);
-	printf("arrived: %llu relayed, %llu past their deadline, %llu left to the server, %llu no flow's\n",
+	printf("arrived: %llu relayed, %llu past a deadline, %llu left to the server, %llu no flow's\n",
 	       tally.relayed, tally.heartbeats, tally.left, tally.strangers);
 	print_counts("passed, by reason", reason_names, COUNT(reason_names), tally.reasons);
 	print_counts("events", event_names, COUNT(event_names), tally.events);

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* ---- steps ---------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static bool does(struct inventor *i, enum step_kind kind, const struct frame *frame)
 {
@@ -47,7 +47,7 @@ static bool answers_it(struct inventor *i, const struct asked *a, const struct m
 	return does(i, STEP_OUT, &frame);
 }
 
-/* ---- dialogues ------------------------------------------------------------------------------------ */
+/* ---- dialogues ------------------------------------------------------------------------------- */
 
 /* A packet of each direction goes to the server, which sends it on. */
 static bool prove_it(struct inventor *i, const struct channel *c)
@@ -65,53 +65,64 @@ static bool prove_it(struct inventor *i, const struct channel *c)
 	return true;
 }
 
+static bool allocates(struct inventor *i, struct asked *a)
+{
+	struct message m;
+
+	ask_allocate(&a->m, i->transaction++);
+	begin_like(&m, &a->m, ALLOCATE | SUCCESS);
+	stun_add_address(&m, A_RELAYED, a->relay);
+	stun_add32(&m, A_LIFETIME, 600);
+	stun_sign(&m);
+	return asks_it(i, a) && answers_it(i, a, &m);
+}
+
+static bool binds(struct inventor *i, struct asked *a, const struct channel *c)
+{
+	struct message m;
+
+	ask_bind(&a->m, i->transaction++, c->number, c->peer);
+	begin_like(&m, &a->m, CHANNEL_BIND | SUCCESS);
+	stun_sign(&m);
+	return asks_it(i, a) && answers_it(i, a, &m);
+}
+
+/* One packet, of which the server makes one. */
+static bool prove_story(struct inventor *i, const struct channel *c, bool to_peer)
+{
+	struct frame frame, twin;
+
+	do
+		data_of(i, c, to_peer, &frame);
+	while (frame.len > 1000 || !twin_of(i, &frame, &twin) ||
+	       (to_peer && ref_surplus(get16(frame.data + AT_PAYLOAD + 2),
+				       frame.len - AT_PAYLOAD) < 0));
+	return does(i, STEP_IN, &frame) && does(i, STEP_SENT, &twin);
+}
+
 static bool tell_story(struct inventor *i)
 {
-	struct asked a = {};
-	struct message m;
+	const struct model_channel *learned;
+	struct turn_alloc alloc;
 	size_t n;
 
 	for (n = 0; n < STORY; n++) {
-		const struct channel *c = &story[n];
+		const struct channel *c = i->channel + i->channels++;
+		struct asked a = { .client = story[n].client, .relay = story[n].relay };
 
-		i->channel[i->channels++] = *c;
-		a.client = c->client;
-		a.relay = c->relay;
-		if (!n || !same_endpoint(c->client, c[-1].client)) {
-			struct turn_alloc value;
-
-			ask_allocate(&a.m, i->transaction++);
-			begin_like(&m, &a.m, ALLOCATE | SUCCESS);
-			stun_add_address(&m, A_RELAYED, c->relay);
-			stun_add32(&m, A_LIFETIME, 600);
-			stun_sign(&m);
-			if (!alloc_find(i->w->f, c->client, &value) &&
-			    (!asks_it(i, &a) || !answers_it(i, &a, &m)))
-				return false;
-		}
-		ask_bind(&a.m, i->transaction++, c->number, c->peer);
-		begin_like(&m, &a.m, CHANNEL_BIND | SUCCESS);
-		stun_sign(&m);
-		if (!asks_it(i, &a) || !answers_it(i, &a, &m))
+		i->channel[n] = story[n];
+		if (!alloc_find(i->w->f, a.client, &alloc) && !allocates(i, &a))
+			return false;
+		if (!binds(i, &a, c))
 			return false;
 	}
-	for (n = 0; n < 3; n++) {
-		struct frame frame, twin;
-		int to_peer;
-
-		for (to_peer = 1; to_peer >= 0; to_peer--) {
-			do /* what fits the MTU, and is sound */
-				data_of(i, &story[n], to_peer, &frame);
-			while (frame.len > 1000 || !twin_of(i, &frame, &twin) ||
-			       (to_peer && ref_surplus(get16(frame.data + AT_PAYLOAD + 2),
-						       frame.len - AT_PAYLOAD) < 0));
-			if (!does(i, STEP_IN, &frame) || !does(i, STEP_SENT, &twin))
-				return false;
-		}
-		if (!i->w->model.channel[n].offloaded[0] || !i->w->model.channel[n].offloaded[1]) {
-			i->w->trouble = "a channel that was granted and proven is not offloaded";
+	for (n = 0; n < PROVEN; n++) {
+		if (!prove_story(i, &story[n], true) || !prove_story(i, &story[n], false))
 			return false;
-		}
+		learned = &i->w->model.channel[n];
+		if (!learned->offloaded[0] || !learned->offloaded[1])
+			return trouble(i->w, "channel 0x%04x was granted and proven, but is not relayed",
+				       story[n].number);
 	}
 	return world_is_alive(i->w);
 }
@@ -152,7 +163,8 @@ static bool dialogue(struct inventor *i)
 			return false;
 		i->transaction++;
 	}
-	i->channel[i->channels < CHANNELS ? i->channels++ : 4 + roll(i->d, CHANNELS - 4)] = c;
+	i->channel[i->channels < CHANNELS ? i->channels++
+					   : STORY + roll(i->d, CHANNELS - STORY)] = c;
 	return prove_it(i, &c) && prove_it(i, &c);
 }
 
@@ -172,7 +184,7 @@ static bool exchange(struct inventor *i)
 	return answers_it(i, &a, &m);
 }
 
-/* ---- anything ------------------------------------------------------------------------------------- */
+/* ---- anything -------------------------------------------------------------------------------- */
 
 static bool anything_comes(struct inventor *i)
 {
@@ -182,7 +194,7 @@ static bool anything_comes(struct inventor *i)
 
 	switch (roll(i->d, 16)) {
 	default:
-		data_of(i, &i->channel[roll(i->d, one_in(i->d, 4) ? i->channels : 3)],
+		data_of(i, &i->channel[roll(i->d, one_in(i->d, 4) ? i->channels : PROVEN)],
 			roll(i->d, 2), &frame);
 		break;
 	case 0:
@@ -229,8 +241,8 @@ static bool anything_leaves(struct inventor *i)
 	case 4:
 		if (one_in(i->d, 8))
 			c = &story[2]; /* the others are to stay alive */
-		else if (i->channels > 4)
-			c = &i->channel[4 + roll(i->d, i->channels - 4)];
+		else if (i->channels > STORY)
+			c = &i->channel[STORY + roll(i->d, i->channels - STORY)];
 		data_of(i, c, roll(i->d, 2), &other);
 		frame_unreachable(&frame, &other);
 		if (!one_in(i->d, 16))
@@ -257,7 +269,7 @@ static bool anything_leaves(struct inventor *i)
 /* A heartbeat: of a direction of one of the story's channels. */
 static bool beat(struct inventor *i)
 {
-	const struct channel *c = &story[roll(i->d, 3)];
+	const struct channel *c = &story[roll(i->d, PROVEN)];
 	bool to_peer = roll(i->d, 2);
 	struct turn_key4 key = to_peer ? key_of(c->client, SERVER, c->number)
 				       : key_of(c->peer, c->relay, 0);
@@ -302,7 +314,7 @@ bool world_invent(struct world *w, struct dice *d, size_t count, struct steps *s
 	i->transaction = 1;
 	s->count = 0;
 	ok = tell_story(i);
-	while (ok && s->count < count) {
+	while (ok && s->count < count && !world_is_late(w)) {
 		switch (roll(d, 64)) {
 		case 0:
 		case 1:

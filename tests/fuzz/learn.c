@@ -43,7 +43,7 @@ static void endanger_pair(struct model *m, struct endpoint peer, struct endpoint
 			m->channel[i].endangered = true;
 }
 
-/* ---- what arrives: requests, and data that is left to the server ---------------------------------- */
+/* ---- what arrives: requests, and data that is left to the server ----------------------------- */
 
 static void read_asked(const struct ref_stun *s, struct model_asked *asks)
 {
@@ -152,7 +152,7 @@ void model_received(struct model *m, const struct frame *frame, const struct for
 	}
 }
 
-/* ---- what the server sends: its answers ----------------------------------------------------------- */
+/* ---- what the server sends: its answers ------------------------------------------------------ */
 
 /* Does the channel that @r asks for follow from the server's success? */
 static bool is_bind(const struct model_request *r)
@@ -284,7 +284,7 @@ static const char *read_answer(struct model *m, const struct fixture *f,
 	return NULL;
 }
 
-/* ---- what the server sends: twins ----------------------------------------------------------------- */
+/* ---- what the server sends: twins ------------------------------------------------------------ */
 
 static bool was_left(const struct model *m, const struct turn_key4 *key, const __u8 *data,
 		     unsigned int length)

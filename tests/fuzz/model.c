@@ -31,7 +31,7 @@ bool is_channel_number(unsigned int number)
 	return number >= 0x4000 && number <= 0x7fff;
 }
 
-/* ---- what becomes of a frame ---------------------------------------------------------------------- */
+/* ---- what becomes of a frame ----------------------------------------------------------------- */
 
 static __u32 bit(enum turn_reason reason)
 {
@@ -120,7 +120,7 @@ void model_forecast(const struct model *m, const struct fixture *f, const struct
 	}
 }
 
-/* ---- what is right -------------------------------------------------------------------------------- */
+/* ---- what is right --------------------------------------------------------------------------- */
 
 const struct model_channel *model_channel_of(const struct model *m, const struct turn_key4 *key,
 					     const struct turn_flow *flow)

@@ -29,7 +29,7 @@ unsigned int a_word(struct dice *d, unsigned int was)
 	return was + roll(d, 17) - 8;
 }
 
-/* ---- bytes ---------------------------------------------------------------------------------------- */
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static void flip_bit(struct dice *d, struct frame *f)
 {
@@ -74,7 +74,7 @@ static void splice(struct dice *d, struct frame *f, const struct frame *other)
 	f->len = at + len < SHORTEST ? SHORTEST : at + len;
 }
 
-/* ---- headers -------------------------------------------------------------------------------------- */
+/* ---- headers --------------------------------------------------------------------------------- */
 
 static void change_link(struct dice *d, struct frame *f)
 {
@@ -171,7 +171,7 @@ static void change_channel(struct dice *d, struct frame *f)
 		put16(b + 2, a_word(d, get16(b + 2)));
 }
 
-/* ---- a mutant ------------------------------------------------------------------------------------- */
+/* ---- a mutant -------------------------------------------------------------------------------- */
 
 static bool looks_like_stun(const struct frame *f)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Changes to STUN messages: attributes doubled, moved, left out, put in, and other kinds of message. */
+/* Changes to STUN messages: attributes doubled, moved, left out, put in; other kinds of message. */
 #include "mutate.h"
 
 #include <string.h>

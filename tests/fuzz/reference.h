@@ -14,7 +14,7 @@
 
 unsigned int ref_16(const __u8 *at);
 
-/* ---- STUN --------------------------------------------------------------------------------------- */
+/* ---- STUN ------------------------------------------------------------------------------------ */
 
 /* In the order of enum stun_verdict. */
 enum ref_verdict { REF_OK, REF_NOT_STUN, REF_TOO_LONG, REF_IRREGULAR };
@@ -41,7 +41,7 @@ struct ref_stun {
  * transaction, which are set unless it is REF_NOT_STUN. */
 enum ref_verdict ref_stun(const __u8 *data, size_t len, struct ref_stun *m);
 
-/* ---- frames ------------------------------------------------------------------------------------- */
+/* ---- frames ---------------------------------------------------------------------------------- */
 
 /* One's complement sum of @len bytes, in network order, on top of @sum; folded: 0 to 0xffff. */
 unsigned int ref_sum(const __u8 *data, size_t len, unsigned int sum);

@@ -12,8 +12,9 @@
 #include <bpf/bpf.h>
 #include <linux/pkt_cls.h>
 
-/* Timers begin to remove what has ended a second after: from here on tables change by themselves. */
-#define OLD 0.7 /* s */
+/* Timers begin to remove what has ended a second after: then tables change by themselves. */
+#define LATE 0.4 /* s */
+#define OLD 0.8
 
 static double seconds(void)
 {
@@ -39,6 +40,11 @@ bool world_is_old(const struct world *w)
 	return seconds() - w->began > OLD;
 }
 
+bool world_is_late(const struct world *w)
+{
+	return seconds() - w->began > LATE;
+}
+
 void world_begin(struct world *w, struct tally *tally)
 {
 	void *state = NULL;
@@ -56,7 +62,7 @@ void world_begin(struct world *w, struct tally *tally)
 	tally->worlds++;
 }
 
-/* ---- a frame that arrives -------------------------------------------------------------------------- */
+/* ---- a frame that arrives -------------------------------------------------------------------- */
 
 /* A relayed frame, as it left. */
 static bool check_relayed(struct world *w, const struct frame *in, const struct forecast *c,
@@ -242,7 +248,7 @@ static bool arrives(struct world *w, const struct frame *in, bool *left)
 	return true;
 }
 
-/* ---- a frame that leaves --------------------------------------------------------------------------- */
+/* ---- a frame that leaves --------------------------------------------------------------------- */
 
 static bool leaves(struct world *w, const struct frame *frame)
 {

@@ -11,9 +11,8 @@ const struct channel story[STORY] = {
 	{ CLIENT, PEER3, RELAY, 0x4002 }, /* bound only */
 };
 
-/* ---- messages ------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
-/* Another message begins under the transaction of @m. */
 void begin_like(struct message *to, const struct message *m, unsigned int type)
 {
 	struct message begun;
@@ -47,7 +46,6 @@ void error_of(const struct asked *a, struct dice *d, struct message *m)
 	stun_add(m, A_ERROR_CODE, value, sizeof(value));
 }
 
-/* A fresh request of a client that has an allocation, rather not of the story's: they shall live. */
 void any_request(struct inventor *i, struct asked *a)
 {
 	unsigned int n = roll(i->d, i->channels);
@@ -75,7 +73,7 @@ void any_request(struct inventor *i, struct asked *a)
 	}
 }
 
-/* ---- data ----------------------------------------------------------------------------------------- */
+/* ---- data ------------------------------------------------------------------------------------ */
 
 static unsigned int any_data(struct dice *d, __u8 *to)
 {
@@ -116,7 +114,6 @@ void data_of(struct inventor *i, const struct channel *c, bool to_peer, struct f
 	frame_fix_ip(frame);
 }
 
-/* What the server makes of a frame that was left to it; false if that is nothing. */
 bool twin_of(struct inventor *i, const struct frame *left, struct frame *twin)
 {
 	struct endpoint from = endpoint_at(left->data + AT_SOURCE, left->data + AT_UDP);

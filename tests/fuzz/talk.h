@@ -6,7 +6,7 @@
 
 #define RELAY2 ((struct endpoint){ IP(198, 51, 100, 1), BE16(50001) })
 #define PEER3 ((struct endpoint){ IP(203, 0, 113, 7), BE16(6002) })
-#define REMEMBERED 16
+#define REMEMBERED 16 /* of each kind, to be used again */
 #define CHANNELS 32
 
 struct channel {
@@ -20,6 +20,7 @@ struct asked {
 	struct message m;
 };
 
+/* What happens next depends on what has happened. */
 struct inventor {
 	struct world *w;
 	struct dice *d;
@@ -33,7 +34,9 @@ struct inventor {
 	struct channel channel[CHANNELS];
 };
 
+/* The channels that every world begins with. */
 #define STORY 4
+#define PROVEN 3 /* the first of them are proven, too */
 extern const struct channel story[STORY];
 
 /* Another message begins under the transaction of @m. */
@@ -41,7 +44,7 @@ void begin_like(struct message *to, const struct message *m, unsigned int type);
 void success_of(const struct asked *a, struct dice *d, struct message *m);
 void error_of(const struct asked *a, struct dice *d, struct message *m);
 
-/* A fresh request of a client that has an allocation, rather not of the story's: they shall live. */
+/* A fresh request of a client that has an allocation, rather not of the story's: they live. */
 void any_request(struct inventor *i, struct asked *a);
 
 /* Data of a channel, from its client or from its peer. */
