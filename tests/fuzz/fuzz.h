@@ -30,7 +30,7 @@ struct steps {
 	size_t count, room;
 };
 
-/* ---- one world (run.c, tables.c) ------------------------------------------------------------- */
+/* ---- one world (world.c, tables.c) ------------------------------------------------------------- */
 
 /* What the steps led to, so that nobody fuzzes the front door only. */
 struct tally {

@@ -85,6 +85,32 @@ static void messages(void)
 	message_seed("both-families", &m);
 }
 
+/* The edges of what is read: lengths, and numbers of attributes and of peers. */
+static void edges(void)
+{
+	static const __u8 filling[1000], short_peer[8] = { 0, 2 }, long_peer[20] = { 0, 1 };
+	struct message m;
+	unsigned int n;
+
+	for (n = 0; n < 2; n++) {
+		ask_bind(&m, 6, NUMBER, PEER);
+		m.len = 40; /* the two attributes that matter */
+		stun_add(&m, A_SOFTWARE, filling, 1024 - 44 + 4 * n);
+		message_seed(n ? "too-long" : "longest", &m);
+		stun_begin(&m, REFRESH, 7);
+		while (m.len < 20 + 4 * (32 + n))
+			stun_add(&m, A_SOFTWARE, filling, 0);
+		message_seed(n ? "too-many-attributes" : "most-attributes", &m);
+		stun_begin(&m, CREATE_PERMISSION, 8);
+		while (m.len < 20 + 12 * (4 + n))
+			stun_add_address(&m, A_PEER, PEER);
+		message_seed(n ? "too-many-peers" : "most-peers", &m);
+		stun_begin(&m, CHANNEL_BIND, 9);
+		stun_add(&m, A_PEER, n ? long_peer : short_peer, n ? 20 : 8);
+		message_seed(n ? "long-peer" : "short-peer", &m);
+	}
+}
+
 static void vectors(void)
 {
 	seed("stun", "rfc5769-request", rfc5769_request, sizeof(rfc5769_request));
@@ -128,6 +154,7 @@ int main(int argc, char **argv)
 	directory("packet");
 	directory("csum");
 	messages();
+	edges();
 	vectors();
 	data();
 	return 0;
