@@ -53,20 +53,15 @@ static __always_inline void turn_set_deadline(struct turn_flow *flow)
  * else why not.
  */
 static __always_inline __u32 turn_reckon(const struct turn_key4 *key, struct turn_flow *flow,
-					 __u64 now)
+					 struct turn_alloc *alloc, __u64 now)
 {
 	union turn_ip peer;
 	struct turn_permission_key permission_key;
 	struct turn_permission *permission;
-	struct turn_alloc *alloc;
-	struct turn_key4 tuple;
 	__u64 until = flow->expires;
 
 	if (now >= until)
 		return TURN_REASON_EXPIRED_CHANNEL;
-
-	turn_tuple_of(key, flow, &tuple);
-	alloc = bpf_map_lookup_elem(&turn_allocs, &tuple);
 	if (!alloc)
 		return TURN_REASON_EXPIRED_ALLOCATION;
 	if (alloc->slot != flow->slot || alloc->epoch != flow->epoch)
@@ -95,6 +90,7 @@ static __always_inline __u32 turn_reckon(const struct turn_key4 *key, struct tur
  * server that is overloaded takes longer: what it sends at last has waited in full queues.
  */
 static __always_inline void turn_take_sample(struct xdp_md *ctx, const struct turn_view *v,
+					     struct turn_alloc *alloc,
 					     const struct turn_config *config, __u64 now)
 {
 	__u32 at = PACKET_HEADERS + (v->to_peer ? CHANNEL_HEADER : 0);
@@ -118,9 +114,8 @@ static __always_inline void turn_take_sample(struct xdp_md *ctx, const struct tu
 	sample->head = head;
 	sample->tail = tail;
 	sample->length = length;
+	sample->asked = v->flow->confirmed ? turn_pulse_ask(alloc, config, now) : 0;
 	sample->when = now ? now : 1;
-	if (v->flow->confirmed)
-		turn_pulse_ask(config, now);
 }
 
 /*
@@ -181,21 +176,6 @@ static __always_inline __u32 turn_find_hop(struct xdp_md *ctx, const struct turn
 	default:
 		return TURN_REASON_NO_ROUTE;
 	}
-}
-
-/* The relay socket is gone, and with it all channels of the flow's allocation. */
-static __always_inline void turn_end_of(const struct turn_key4 *key, struct turn_flow *flow,
-					const struct turn_config *config, __u64 now)
-{
-	struct turn_alloc *alloc;
-	struct turn_key4 tuple;
-
-	turn_tuple_of(key, flow, &tuple);
-	alloc = bpf_map_lookup_elem(&turn_allocs, &tuple);
-	if (alloc && alloc->slot == flow->slot && alloc->epoch == flow->epoch)
-		turn_alloc_end(alloc, config, now);
-	turn_suspend(flow, TURN_REASON_ENDED);
-	turn_event(TURN_EVENT_SOCKET_GONE);
 }
 
 /* A static channel's heartbeat is the kernel's own business: renew the next hop and relay. */
@@ -262,17 +242,24 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 				       const struct turn_config *config, __u64 now)
 {
 	struct turn_flow *flow = v->flow;
+	struct turn_alloc *alloc;
+	struct turn_key4 tuple;
 	__u32 reason;
 
 	if (flow->flags & TURN_WITHDRAWN)
 		return flow->reason;
-	reason = turn_reckon(v->key, flow, now);
-	if (reason != TURN_RELAY) {
+	turn_tuple_of(v->key, flow, &tuple);
+	alloc = bpf_map_lookup_elem(&turn_allocs, &tuple);
+	reason = turn_reckon(v->key, flow, alloc, now);
+	if (reason != TURN_RELAY || !alloc) {
 		turn_suspend(flow, reason);
 		return reason;
 	}
 	if (turn_socket_gone(ctx, v)) {
-		turn_end_of(v->key, flow, config, now);
+		/* and with it all channels of the allocation */
+		turn_alloc_end(alloc, config, now);
+		turn_suspend(flow, TURN_REASON_ENDED);
+		turn_event(TURN_EVENT_SOCKET_GONE);
 		return TURN_REASON_ENDED;
 	}
 	if (flow->state == TURN_OFFLOADED &&
@@ -286,10 +273,12 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 		turn_set_deadline(flow);
 		return TURN_RELAY;
 	}
-	/* one that the stack drops proves nothing, and must not be missed */
+	/* what the stack drops, or the server must fragment, has no twin that could be missed */
 	if (!turn_is_sound(ctx, v))
 		return TURN_REASON_UDP_CHECKSUM;
-	turn_take_sample(ctx, v, config, now);
+	if (flow->confirmed && !turn_fits(v))
+		return TURN_REASON_MTU;
+	turn_take_sample(ctx, v, alloc, config, now);
 	if (flow->state != TURN_OFFLOADED) {
 		/* what ended before and has been renewed waits for its proof again */
 		if (flow->state == TURN_SUSPENDED && flow->reason != TURN_REASON_TAGGED &&
@@ -304,7 +293,7 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 /* Relays what the fast path has left for a look, now that it was looked at. */
 static __always_inline __u32 turn_relay_late(struct xdp_md *ctx, struct turn_view *v, int fused)
 {
-	if (turn_new_ip_len(v) + v->surplus > v->flow->mtu)
+	if (!turn_fits(v))
 		return TURN_REASON_MTU;
 	return fused ? turn_emit_fused(ctx, v) : turn_emit_chained(v);
 }

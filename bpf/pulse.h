@@ -8,6 +8,9 @@
  * A server that answers none is not slow, but gone: nothing is stretched for it, and what has been
  * is not waited for. What bounds a flow otherwise (lifetimes, the socket) is looked at as often as
  * ever.
+ *
+ * A client can see to it that its own heartbeats are never answered; so an allocation has a few
+ * votes in a round, however many channels it has.
  */
 #ifndef TURN_PULSE_H
 #define TURN_PULSE_H
@@ -15,6 +18,7 @@
 #include "maps.h"
 
 #define TURN_PULSE_LEAST 64 /* heartbeats in a round; fewer are no load, and tell nothing */
+#define TURN_PULSE_VOTES 8  /* of one allocation: an eighth of the least, and a quarter decides */
 #define TURN_PULSE_BAD 2    /* bad rounds in a row: one may be that in which a server dies */
 #define TURN_PULSE_GOOD 8   /* good rounds in a row, until they come back together */
 #define TURN_PULSE_STEP 8   /* a stretch grows by as much at once, at most */
@@ -73,25 +77,33 @@ static __always_inline void turn_judge_pulse(struct turn_pulse *pulse,
 		pulse->stretch = turn_more_stretch(config, stretch, asked, answered);
 }
 
-/* A heartbeat of a flow that was once proven goes to the server. */
-static __always_inline void turn_pulse_ask(const struct turn_config *config, __u64 now)
+/* A heartbeat of a flow of @alloc that was once proven goes to the server. Does its answer count? */
+static __always_inline int turn_pulse_ask(struct turn_alloc *alloc,
+					  const struct turn_config *config, __u64 now)
 {
 	struct turn_pulse *pulse = turn_get_pulse();
 	__u64 began;
 
 	if (!pulse)
-		return;
+		return 0;
 	began = pulse->began;
 	if (now - began >= config->heartbeat / 2 &&
 	    __sync_val_compare_and_swap(&pulse->began, began, now) == began)
 		turn_judge_pulse(pulse, config, __sync_lock_test_and_set(&pulse->asked, 0),
 				 __sync_lock_test_and_set(&pulse->answered, 0));
-	__sync_fetch_and_add(&pulse->asked, 1);
 	if (!__sync_fetch_and_add(&pulse->waiting, 1))
 		pulse->since = now;
+	if (alloc->round != pulse->began) {
+		alloc->round = pulse->began;
+		alloc->asked = 0;
+	}
+	if (__sync_fetch_and_add(&alloc->asked, 1) >= TURN_PULSE_VOTES)
+		return 0;
+	__sync_fetch_and_add(&pulse->asked, 1);
+	return 1;
 }
 
-/* The server has relayed a packet that was left to it; @asked: the flow was once proven. */
+/* The server has relayed a packet that was left to it; @asked: which turn_pulse_ask() counted. */
 static __always_inline void turn_pulse_answer(int asked)
 {
 	struct turn_pulse *pulse = turn_get_pulse();

@@ -138,6 +138,12 @@ static __always_inline __u32 turn_new_ip_len(const struct turn_view *v)
 	       (v->to_peer ? 0 : CHANNEL_HEADER);
 }
 
+/* (The kernel looks at the length before the exit has cut the padding off.) */
+static __always_inline int turn_fits(const struct turn_view *v)
+{
+	return turn_new_ip_len(v) + v->surplus <= v->flow->mtu;
+}
+
 /* May the flow be relayed now? TURN_RELAY, TURN_DUE or why not. */
 static __always_inline __u32 turn_judge(const struct turn_view *v)
 {
@@ -150,8 +156,7 @@ static __always_inline __u32 turn_judge(const struct turn_view *v)
 	slot = bpf_map_lookup_elem(&turn_slots, &index);
 	if (!slot || slot->epoch != flow->epoch)
 		return TURN_REASON_ENDED;
-	/* the kernel looks at the length before the exit has cut the padding off */
-	if (turn_new_ip_len(v) + v->surplus > flow->mtu)
+	if (!turn_fits(v))
 		return TURN_REASON_MTU;
 	return TURN_RELAY;
 }

@@ -115,7 +115,7 @@ static __always_inline void turn_twin(struct __sk_buff *skb, const struct turn_s
 	}
 	flow->sample.when = 0;
 	turn_take_hop(skb, sent, flow);
-	turn_pulse_answer(flow->confirmed != 0);
+	turn_pulse_answer(flow->sample.asked);
 	stretch = turn_stretch();
 	flow->confirmed = now;
 	flow->proof = now + (__u64)TURN_PROOF * config->heartbeat * stretch;

@@ -81,7 +81,7 @@ struct turn_sample {
 	__u64 head; /* the first 8 bytes of application data, fewer are filled with 0 */
 	__u64 tail; /* the last 8 */
 	__u32 length;
-	__u32 zero;
+	__u32 asked; /* counts in turn_pulse */
 };
 
 /* Frames relayed, and application data in them. */
@@ -179,6 +179,9 @@ struct turn_alloc {
 	__u64 cookie; /* of the relay socket, 0 = not seen yet */
 	__u8 transaction[12]; /* of the Allocate, to know its retransmissions by */
 	__u32 next; /* request[next % TURN_REQUESTS] is replaced when all are in use */
+	__u64 round; /* turn_pulse.began of the round for which @asked is counted */
+	__u32 asked; /* of its heartbeats, in turn_pulse.asked */
+	__u32 zero2;
 	struct turn_request request[TURN_REQUESTS];
 	/* bit (number & 0xfff): a channel 0x4nnn, 0x5nnn, 0x6nnn or 0x7nnn may be in turn_flows */
 	__u64 channels[TURN_CHANNEL_BITS / 64];

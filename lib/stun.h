@@ -51,6 +51,8 @@ enum stun_attribute {
 	STUN_REQUESTED_ADDRESS_FAMILY = 0x0017,
 	STUN_REQUESTED_TRANSPORT = 0x0019,
 	STUN_MESSAGE_INTEGRITY_SHA256 = 0x001c,
+	STUN_ADDITIONAL_ADDRESS_FAMILY = 0x8000,
+	STUN_ADDITIONAL_ADDRESS_FAMILY_DRAFT = 0x8032, /* as coturn before 4.10 knows it */
 	STUN_FINGERPRINT = 0x8028,
 };
 
@@ -182,6 +184,11 @@ static __always_inline enum stun_verdict stun_take(const __u8 *header, __u16 typ
 			return STUN_IRREGULAR;
 		m->family = value[0];
 		return STUN_OK;
+	case STUN_ADDITIONAL_ADDRESS_FAMILY:
+	case STUN_ADDITIONAL_ADDRESS_FAMILY_DRAFT:
+		/* It is for Allocate (RFC 8656 section 18.11). coturn lets it choose what a Refresh
+		 * is for, too. */
+		return STUN_METHOD(m->type) == STUN_REFRESH ? STUN_IRREGULAR : STUN_OK;
 	case STUN_REQUESTED_TRANSPORT:
 		if (length != 4 || !stun_once(m, STUN_HAS_TRANSPORT))
 			return STUN_IRREGULAR;

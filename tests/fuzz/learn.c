@@ -6,9 +6,6 @@
 
 #include <bpf/bpf.h>
 
-/* Since layout 3 a request that the stack drops for a checksum is not remembered. */
-#define UNSOUND_COUNTS (TURN_ABI < 3)
-
 static bool served(__be16 port)
 {
 	return port == SERVER.port;
@@ -204,7 +201,7 @@ static void read_granted(struct model *m, const struct turn_key4 *tuple, const s
 		return;
 	for (i = 0; i < m->requests; i++) {
 		r = &m->request[i];
-		if (r->asks.method != (s->type & ~0x110u) || !(r->sound || UNSOUND_COUNTS) ||
+		if (r->asks.method != (s->type & ~0x110u) || !r->sound ||
 		    !under_one_transaction(r, tuple, s->transaction, false))
 			continue;
 		endanger(m, tuple);
@@ -226,7 +223,7 @@ static bool was_asked(struct model *m, const struct turn_key4 *tuple, const __u8
 		if (!under_one_transaction(r, tuple, transaction, true))
 			continue;
 		before |= r->answered;
-		asked |= r->regular && r->asks.transport == 17 && (r->sound || UNSOUND_COUNTS);
+		asked |= r->regular && r->asks.transport == 17 && r->sound;
 		if (!r->sound)
 			continue;
 		clear &= r->regular && (!first || same_request(first, r));

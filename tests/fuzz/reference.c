@@ -105,6 +105,8 @@ static enum ref_verdict read_attribute(const __u8 *message, unsigned int type, c
 		ok = once(&m->has_transport, len, 4, 4);
 		if (ok)
 			m->transport = value[0];
+	} else if (type == 0x8000 || type == 0x8032) {
+		ok = (m->type & ~0x110u) != 0x004; /* what would a Refresh be for? */
 	}
 	return ok ? REF_OK : REF_IRREGULAR;
 }

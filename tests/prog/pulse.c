@@ -33,6 +33,16 @@ static void beat(struct fixture *f, bool answered)
 		twin_to_peer(f, PEER, "beat");
 }
 
+/* The allocation's votes are counted anew: rounds here may begin within one tick. */
+static void vote_again(struct fixture *f)
+{
+	struct turn_alloc alloc;
+
+	assert_true(alloc_find(f, CLIENT, &alloc));
+	alloc.round = 0;
+	alloc_write(f, CLIENT, &alloc);
+}
+
 /* A round is over, with these figures: what is made of them. */
 static void the_pulse_is_judged(void **state)
 {
@@ -85,6 +95,7 @@ static void the_pulse_is_judged(void **state)
 		write_config(f);
 		is.began = now(f) - f->config.heartbeat / 2;
 		pulse_write(f, is);
+		vote_again(f);
 		beat(f, true);
 		pulse = pulse_read(f);
 		if (pulse.bad != cases[i].becomes.bad || pulse.good != cases[i].becomes.good ||
@@ -122,6 +133,66 @@ static void the_pulse_counts_proven_channels(void **state)
 	beat(f, false);
 	assert_int_equal(pulse_read(f).asked, 4);
 	assert_int_equal(pulse_read(f).answered, 3);
+}
+
+/* However many channels: what one client's do not get from the server says little about it. */
+static void an_allocation_has_eight_votes(void **state)
+{
+	struct fixture *f = *state;
+	struct turn_pulse pulse;
+	int i;
+
+	f->live = true;
+	allocate(f, 600);
+	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 1 });
+	for (i = 0; i < 20; i++) {
+		struct endpoint peer = { PEER.ip, BE16(7000 + i) };
+
+		bind_channel(f, NUMBER + i, peer);
+		prove(f, NUMBER + i, peer);
+	}
+	for (i = 0; i < 20; i++) {
+		flow_due(f, to_peer_key(NUMBER + i));
+		assert_int_equal(client_data(f, NUMBER + i, "beat"), XDP_PASS);
+	}
+	pulse = pulse_read(f);
+	assert_int_equal(pulse.asked, 8);
+	assert_int_equal(pulse.waiting, 20);
+	for (i = 0; i < 20; i++)
+		twin_to_peer(f, (struct endpoint){ PEER.ip, BE16(7000 + i) }, "beat");
+	assert_int_equal(pulse_read(f).answered, 8);
+
+	/* and eight in the next round */
+	pulse.began--;
+	pulse_write(f, pulse);
+	for (i = 0; i < 20; i++) {
+		flow_due(f, to_peer_key(NUMBER + i));
+		assert_int_equal(client_data(f, NUMBER + i, "beat"), XDP_PASS);
+	}
+	assert_int_equal(pulse_read(f).asked, 16);
+}
+
+/* What the server has to fragment has no twin, and nothing is missed for it. */
+static void what_does_not_fit_is_no_heartbeat(void **state)
+{
+	struct fixture *f = *state;
+	struct turn_stats before;
+	struct turn_flow flow;
+	int i;
+
+	relaying(f);
+	flow = flow_of(f, to_peer_key(NUMBER));
+	flow.mtu = 20 + 8 + 4;
+	flow_write(f, to_peer_key(NUMBER), &flow);
+	flow_due(f, to_peer_key(NUMBER));
+	before = counters(f);
+	for (i = 0; i < 5; i++)
+		assert_int_equal(client_data(f, NUMBER, "large"), XDP_PASS);
+	expect_counted(f, &before, PASSED(MTU) = 5);
+	assert_int_equal(flow_of(f, to_peer_key(NUMBER)).missed, 0);
+	before = counters(f);
+	assert_int_equal(client_data(f, NUMBER, "fits"), XDP_PASS);
+	expect_counted(f, &before, .heartbeats = 1);
 }
 
 /* A flow is looked at every interval, and only every so many goes to the server. */
@@ -337,6 +408,8 @@ static void a_closed_socket_is_noticed_between_late_heartbeats(void **state)
 const struct test pulse_tests[] = {
 	TEST(the_pulse_is_judged),
 	TEST(the_pulse_counts_proven_channels),
+	TEST(an_allocation_has_eight_votes),
+	TEST(what_does_not_fit_is_no_heartbeat),
 	TEST(a_stretched_heartbeat_is_late),
 	TEST(what_is_only_looked_at_must_fit),
 	TEST(a_proof_lasts_until_a_late_heartbeat),

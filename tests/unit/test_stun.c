@@ -343,6 +343,25 @@ static void one_relayed_address_of_each_family(void **state)
 	assert_int_equal(verdict_on(&m), STUN_OK);
 }
 
+/* Which half is such a Refresh for? */
+static void an_additional_family_is_for_allocate(void **state)
+{
+	static const unsigned int kinds[] = { STUN_ADDITIONAL_ADDRESS_FAMILY,
+					      STUN_ADDITIONAL_ADDRESS_FAMILY_DRAFT };
+	struct message m;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(kinds); i++) {
+		begin(&m, STUN_ALLOCATE);
+		add(&m, kinds[i], "\x02\0\0", 4);
+		assert_int_equal(verdict_on(&m), STUN_OK);
+		begin(&m, STUN_REFRESH);
+		add(&m, kinds[i], "\x01\0\0", 4);
+		assert_int_equal(verdict_on(&m), STUN_IRREGULAR);
+	}
+}
+
 static void nothing_comes_behind_message_integrity(void **state)
 {
 	static const unsigned int late[] = { STUN_XOR_PEER_ADDRESS, STUN_CHANNEL_NUMBER,
@@ -458,7 +477,8 @@ static void a_permission_names_up_to_four_peers(void **state)
 static void unknown_attributes_are_skipped(void **state)
 {
 	static const unsigned int known[] = { 0x0008, 0x0009, 0x000c, 0x000d, 0x0012,
-					      0x0016, 0x0017, 0x0019, 0x001c, 0x8028 };
+					      0x0016, 0x0017, 0x0019, 0x001c, 0x8000,
+					      0x8028, 0x8032 };
 	uint8_t value[32];
 	struct stun_message m;
 	struct message message;
@@ -548,6 +568,7 @@ const struct CMUnitTest stun_tests[] = {
 	cmocka_unit_test(reads_every_error_code),
 	cmocka_unit_test(an_attribute_twice_is_irregular),
 	cmocka_unit_test(one_relayed_address_of_each_family),
+	cmocka_unit_test(an_additional_family_is_for_allocate),
 	cmocka_unit_test(nothing_comes_behind_message_integrity),
 	cmocka_unit_test(nothing_comes_behind_fingerprint),
 	cmocka_unit_test(an_attribute_has_its_length),
