@@ -40,21 +40,22 @@ static int tcx_query(__u32 ifindex, __u32 *programs)
 	return opts.prog_cnt;
 }
 
-/* The hook and filter of the clsact way. */
-static struct bpf_tc_hook clsact_hook(__u32 ifindex)
+/* The hook and filter of the clsact way. libbpf minds what is in the struct's padding. */
+static void clsact_hook(__u32 ifindex, struct bpf_tc_hook *hook)
 {
-	struct bpf_tc_hook hook = { .sz = sizeof(hook), .ifindex = ifindex,
-				    .attach_point = BPF_TC_EGRESS };
-
-	return hook;
+	memset(hook, 0, sizeof(*hook));
+	hook->sz = sizeof(*hook);
+	hook->ifindex = ifindex;
+	hook->attach_point = BPF_TC_EGRESS;
 }
 
 /* The program that has the place of @handle: its id, or 0. */
 static __u32 clsact_query(__u32 ifindex, __u32 handle)
 {
-	struct bpf_tc_hook hook = clsact_hook(ifindex);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = TURNCTL_EGRESS_PREF);
+	struct bpf_tc_hook hook;
 
+	clsact_hook(ifindex, &hook);
 	return bpf_tc_query(&hook, &opts) ? 0 : opts.prog_id;
 }
 
@@ -160,10 +161,11 @@ static int attach_tcx(const struct turn_device *device, const char *maps, int fd
 static int attach_clsact(const struct turn_device *device, __u32 id, int fd,
 			 struct turnctl_error *err)
 {
-	struct bpf_tc_hook hook = clsact_hook(device->ifindex);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .priority = TURNCTL_EGRESS_PREF, .prog_fd = fd);
+	struct bpf_tc_hook hook;
 	int code;
 
+	clsact_hook(device->ifindex, &hook);
 	opts.handle = clsact_handle(device->ifindex, id);
 	if (opts.handle)
 		opts.flags = BPF_TC_F_REPLACE;
@@ -217,9 +219,10 @@ static int count_filters(struct nl_sock *sock, __u32 ifindex, __u32 minor)
 /* Removes the qdisc that we made, unless somebody has come to use it: then it is theirs. */
 static void remove_clsact(__u32 ifindex)
 {
-	struct bpf_tc_hook hook = clsact_hook(ifindex);
 	struct nl_sock *sock = nl_socket_alloc();
+	struct bpf_tc_hook hook;
 
+	clsact_hook(ifindex, &hook);
 	if (sock && !nl_connect(sock, NETLINK_ROUTE) &&
 	    !count_filters(sock, ifindex, TC_H_MIN_INGRESS) &&
 	    !count_filters(sock, ifindex, TC_H_MIN_EGRESS)) {
@@ -232,12 +235,13 @@ static void remove_clsact(__u32 ifindex)
 int turnctl_egress_detach(const struct turn_device *device, const char *maps, __u32 id,
 			  struct turnctl_error *err)
 {
-	struct bpf_tc_hook hook = clsact_hook(device->ifindex);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .priority = TURNCTL_EGRESS_PREF);
 	bool made = device->flags & TURN_MADE_CLSACT;
+	struct bpf_tc_hook hook;
 	char path[192];
 	int code;
 
+	clsact_hook(device->ifindex, &hook);
 	if (maps) {
 		link_path(path, sizeof(path), maps, device->ifindex);
 		if (unlink(path) && errno != ENOENT)

@@ -88,7 +88,12 @@ at_every_change() {
 }
 
 is_detached() { ctl detach --all >/dev/null 2>&1 || true; }
-is_attached() { ctl status --check >/dev/null 2>&1 && is_relaying || { is_detached; ctl attach "${ATTACH[@]}"; relays_anew; }; }
+is_attached() {
+	! { ctl status --check >/dev/null 2>&1 && is_relaying; } || return 0
+	is_detached
+	ctl attach "${ATTACH[@]}"
+	relays_anew
+}
 is_relaying() { channel | jq -e '.to_peer.state == "offloaded" and .to_client.state == "offloaded"' >/dev/null; }
 has_no_static() { is_attached; ctl channel del "${static[@]:0:3}" >/dev/null 2>&1 || true; }
 has_static() { is_attached; ctl channel add "${static[@]}" >/dev/null 2>&1 || true; }
@@ -104,7 +109,7 @@ repaired_anew() {
 repaired_as_it_was() {
 	repairs
 	relays 2                                     # by the same channel
-	((($1 % 2))) || cleans
+	(($1 % 2)) || cleans
 }
 static_repaired() {
 	if (($1 % 2)); then
@@ -212,7 +217,6 @@ case_fifty_commands_at_once() {
 		read -r code said <"$LAB_TMP/code.$i"
 		case $code in
 		0 | 3 | 4) ;;
-		1) [[ $(<"$LAB_TMP/said.$i") == 'turnctl: '* ]] || fail "'$said' says $(<"$LAB_TMP/said.$i")" ;;
 		*) fail "'$said' gives exit code $code: $(<"$LAB_TMP/said.$i")" ;;
 		esac
 	done

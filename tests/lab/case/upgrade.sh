@@ -1,6 +1,8 @@
 # shellcheck shell=bash disable=SC2016,SC2034,SC2154  # words.sh's; jq's $variables are not the shell's
 # Attaching over an attached device: upgrade, change and repair.
 
+pins=/sys/fs/bpf/turnctl
+
 # ids DEVICE: of our XDP programs there, as the kernel tells, and not turnctl
 ids() {
 	if [[ $install == --chain ]]; then
@@ -9,10 +11,18 @@ ids() {
 		ip -n "$LAB_ID-server" -j -d link show dev "$1" | jq -r '.[0].xdp.prog.id // empty'
 	fi
 }
-# what the server runs, all devices
+# what the server runs in XDP, all devices
 generation() {
 	local dev
 	for dev in "${LAB_DEVICES[@]}"; do ids "$dev"; done | xargs
+}
+# NAME ID of all programs of the instance: those that use its maps, and the exits'
+programs() {
+	local dir=$pins/$instance/abi-$LAYOUT id
+	id=$(bpftool -j map show pinned "$dir/turn_ports" | jq .id)
+	bpftool -j prog list | jq -r --argjson id "$id" '.[] | select(.map_ids // [] | index($id)) | "\(.name) \(.id)"'
+	on_server bpftool -j map dump pinned "$dir/turn_exits" |
+		jq -r '.[].value | if type == "array" then "turn_shift \(.[4:])" else "turn_shift \(.bpf_prog.id)" end'
 }
 # Every change of what runs on the first device, while the file is there: one line each.
 watch_generations() {
@@ -44,32 +54,42 @@ streams_while() {
 	((code == 0)) || fail "'$*' gives exit code $code"
 }
 
+# The channel that was bound before is relayed by the kernel still. In a slow emulator it may have become time for a heartbeat.
+still_relays() {
+	mark
+	passes 3
+	counted '.up >= 2 and .down >= 2 and .up + .down + .heartbeats == 6 and .passed_total == 0 and .stack == .heartbeats'
+}
+
 case_upgrade_under_load() {
-	local old new i
+	local old i
+	LAYOUT=$("$TURNCTL" -j version | jq .layout)
 	started two
-	old=$(generation)
+	old=$(programs)
 	holds "before" "$(ctl -j status)" '.devices | length == 2'
 	: >"$LAB_TMP/watch"
 	watch_generations &
 	mark
-	streams_while upgrades 2
+	streams_while upgrades
 	rm "$LAB_TMP/watch"
 	wait $!
-	new=$(generation)
-	for i in $old; do [[ " $new " != *" $i "* ]] || fail "program $i of $old is still there: $new"; done
+	# nothing old is in use but what an allocation's timer holds, and all of it has a successor
+	[[ $(programs | grep -Fxv "$old" | cut -d ' ' -f 1 | sort) == "$(cut -d ' ' -f 1 <<<"$old" | sort)" ]] ||
+		fail "there was $old, and now there is $(programs)"
+	for i in $(generation); do ! grep -q " $i$" <<<"$old" || fail "program $i is still attached"; done
 	if [[ $install == --fused ]]; then
 		counted ".up == $SENT and .down == $SENT and .passed_total == 0 and .stack == 0"   # replaced in one step
 	else
 		counted ".up > 0 and .down > 0 and .up + .down + .passed_total + .stack >= 2 * $SENT"
 	fi
-	relays 5                                     # no ChannelBind since
+	still_relays
 	gives 0 '^$' status --check
 	one_generation
-	survived "the programs replaced twice under load (attach over an attached device)" 0 0 "-"
+	survived "the programs replaced under load (attach over an attached device)" 0 0 "-"
 }
 upgrades() {
-	local i
-	for ((i = 0; i < $1; i++)); do ctl attach srv0 --relay srv1; done
+	ctl attach srv0 --relay srv1
+	[[ $install == --chain ]] || ctl attach srv0 --relay srv1
 }
 # no program was seen together with one of another generation
 one_generation() {
@@ -86,7 +106,7 @@ one_generation() {
 		done
 		seen+=" $line"
 	done <"$LAB_TMP/generations"
-	(($(wc -w <<<"$seen") == 3 * stages)) || fail "not three generations: $(xargs -d '\n' <"$LAB_TMP/generations")"
+	(($(wc -w <<<"$seen") >= 2 * stages)) || fail "no generations: $(xargs -d '\n' <"$LAB_TMP/generations")"
 }
 
 # What is not said again stays.
@@ -111,21 +131,21 @@ case_attach_again_keeps_what_it_is_not_told() {
 		.listeners == ["*:3478", "*:5349", "*:5350"] and ([.devices[].mode] | unique == ["native"])'
 	call
 	passes 1
-	relays 3
+	still_relays
 	ctl attach srv1 --relay srv0                 # the roles change places
 	holds "the roles" "$(ctl -j status)" '[.devices[] | .role] == ["relay", "client"]'
 	gives 0 '^$' status --check
 	ctl attach srv0 --relay srv1
-	relays 3
+	still_relays
 	[[ $install == --chain ]] || return 0
 	ctl attach srv0 --relay srv1 --fused
 	holds "fused" "$(ctl -j status)" '[.devices[].install] == ["fused", "fused"]'
-	relays 3
+	still_relays
 	ctl attach srv0                              # stays it
 	holds "fused" "$(ctl -j status)" '[.devices[].install] == ["fused", "fused"]'
 	ctl attach srv0 --chain --prio 30
 	holds "mixed" "$(ctl -j status)" '.devices[0].programs[0].priority == 30 and .devices[1].install == "fused"'
-	relays 3
+	still_relays
 	gives 0 '^$' status --check
 }
 settings() {
@@ -145,7 +165,7 @@ case_attach_again_dry_run() {
 	fi
 	gives 0 '^srv1: turn_egress at TC egress' attach srv1 --dry-run
 	[[ $(generation; picture) == "$before" ]] || fail "$(diff <(echo "$before") <(generation; picture))"
-	relays 3
+	still_relays
 }
 
 # The new programs cannot be attached, once the old are off: nothing is lost but speed.
@@ -158,11 +178,11 @@ case_attach_again_that_fails_keeps_the_state() {
 	server_relays 3
 	has_channels 1 || fail "the channel is gone"
 	ctl attach srv0                              # as it was
-	relays 3
+	still_relays
 	holds "the mode" "$(ctl -j status)" '.devices[0].mode == "skb"'
 	lab_in hub ethtool -K hs gro on
 	ctl attach srv0 --mode native
-	relays 3
+	still_relays
 	gives 0 '^$' status --check
 }
 
@@ -176,10 +196,9 @@ faulted() {
 	gives 4 "$pattern" status --check
 	ctl attach srv0
 	gives 0 '^$' status --check
-	relays 3
+	still_relays
 	survived "$name" 0 0 "the next status --check"   # a packet lost or wrong has ended this case
 }
-pins=/sys/fs/bpf/turnctl
 on_clsact() { ctl -j status | jq -e '.devices[0].egress == "clsact"' >/dev/null; }
 delete_exit() { # MAP
 	local key=("$(on_server bpftool -j map dump pinned "$pins/$instance/abi-$LAYOUT/$1" | jq -r '.[0].key | if type == "array" then join(" ") else . end')")
@@ -224,7 +243,7 @@ case_device_comes_back_under_another_index() {
 	has_counted srv1
 	ip -n "$LAB_ID-server" link del srv1
 	gives 4 "srv1: the device is gone; 'turnctl -i $instance detach srv1' forgets it" status --check
-	lab_veth peer:peer0=$LAB_PEER_IP/24 server:srv1=$LAB_RELAY_IP/24
+	lab_veth "peer:peer0=$LAB_PEER_IP/24" "server:srv1=$LAB_RELAY_IP/24"
 	lab_wait 20 carriers || fail "the device does not come up"
 	gives 4 "srv1: the device was removed and has come back; 'turnctl -i $instance attach srv1' puts" status --check
 	passes 3
@@ -289,6 +308,7 @@ case_other_layout() {
 	no_trace "detach --all"
 	gives 3 'nothing is attached' detach --all
 	passes 3
+	[[ $install == --fused ]] || return 0        # the rest is the same on the chain, where it takes long
 	attach
 	relays_anew
 	other_layout
@@ -321,6 +341,7 @@ case_pins_removed() {
 	relays_anew
 	ctl detach --all
 	no_trace "attach and detach after rm -r"
+	[[ $install == --fused ]] || return 0        # the rest is the same on the chain, where it takes long
 	for what in turn_flows turn_ports turn_control turn_config turn_devices turn_exits; do
 		attach >/dev/null
 		relays_anew
@@ -335,7 +356,7 @@ case_pins_removed() {
 		detach
 		no_trace "without $what"
 	done
-	survived "pins removed by hand ('rm -r', or one of six)" 0 0 "the next status --check"
+	survived "pins removed by hand ('rm -r', or one of six)" 0 0 "the next status --check"  # as passes says
 }
 
 # Another instance's programs are not taken for strays, and its own are, when its pins go.
