@@ -472,8 +472,7 @@ static void plan_configuration(const struct turnctl_attach *attach, bool exists,
 
 static void plan_job(const struct job *job, void (*step)(const char *text))
 {
-	const char *names[TURNCTL_CHAIN_STAGES];
-	unsigned int priorities[TURNCTL_CHAIN_STAGES];
+	struct turnctl_chain_stage list[TURNCTL_CHAIN_STAGES];
 	const struct turnctl_chain_plan *plan = &job->plan;
 	struct turnctl_chain chain = {};
 	char text[256];
@@ -493,14 +492,16 @@ static void plan_job(const struct job *job, void (*step)(const char *text))
 	snprintf(text, sizeof(text), "%s: turn_egress at TC egress, exits for redirected frames",
 		 plan->device);
 	step(text);
-	count = turnctl_chain_stages(plan, names, priorities);
+	count = turnctl_chain_stages(plan, list);
 	for (i = 0; i < count; i++) {
+		const char *name = turnctl_program_name(list[i].program);
+
 		if (plan->fused)
 			snprintf(text, sizeof(text), "%s: %s as its only XDP program, %s mode",
-				 plan->device, names[i], turnctl_mode_name(plan->mode));
+				 plan->device, name, turnctl_mode_name(plan->mode));
 		else
 			snprintf(text, sizeof(text), "%s: %s at priority %u, %s mode",
-				 plan->device, names[i], priorities[i],
+				 plan->device, name, list[i].priority,
 				 turnctl_mode_name(plan->mode));
 		step(text);
 	}

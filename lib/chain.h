@@ -11,6 +11,7 @@
 
 #include "abi.h"
 #include "error.h"
+#include "objects.h"
 
 #define TURNCTL_CHAIN_MOST 16 /* libxdp's dispatcher has 10 slots */
 #define TURNCTL_CHAIN_STAGES 4
@@ -75,10 +76,14 @@ int turnctl_chain_attach(const struct turnctl_chain_plan *plan, struct turnctl_e
 /* Takes out the instance's programs, and nobody else's. No error if there are none. */
 int turnctl_chain_detach(int ifindex, const char *device, __u32 id, struct turnctl_error *err);
 
-/* The names and priorities that a plan would attach, in order; returns how many. */
+/* What a plan would attach, in order; returns how many. */
+struct turnctl_chain_stage {
+	enum turnctl_program program;
+	unsigned int priority; /* 0: not in a dispatcher */
+};
+
 int turnctl_chain_stages(const struct turnctl_chain_plan *plan,
-			 const char *names[TURNCTL_CHAIN_STAGES],
-			 unsigned int priorities[TURNCTL_CHAIN_STAGES]);
+			 struct turnctl_chain_stage list[TURNCTL_CHAIN_STAGES]);
 
 /* How many programs a device of this role runs. */
 int turnctl_chain_count(enum turn_role role, bool fused);
