@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "attach.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <bpf/libbpf.h>
 
-#include "control.h"
+#include "configure.h"
 #include "egress.h"
 #include "exits.h"
 #include "link.h"
@@ -123,97 +122,6 @@ static int plan_jobs(const struct turnctl_attach *attach, const struct turnctl_i
 		make_plan(attach, instance, jobs->mode, i, &jobs->job[i]);
 		code = turnctl_suited(&jobs->job[i].link, jobs->mode, err);
 	}
-	return code;
-}
-
-/* ---- configuration ------------------------------------------------------------------------------ */
-
-static bool same_listener(const struct turn_listener *a, const struct turn_listener *b)
-{
-	return !memcmp(&a->ip, &b->ip, sizeof(a->ip)) && a->port == b->port;
-}
-
-static int serve(const struct turnctl_instance *instance, __u32 operation, __be16 port,
-		 struct turnctl_error *err)
-{
-	struct turn_control c = { .operation = operation };
-	int code;
-
-	c.key[0].dport = port;
-	code = turnctl_control_run(instance, &c);
-	return code ? turnctl_fail_errno(err, -code, "cannot serve port %u", ntohs(port)) : 0;
-}
-
-static int add_listener(struct turn_config *config, const struct turn_listener *listener,
-			struct turnctl_error *err)
-{
-	int i;
-
-	for (i = 0; i < TURN_LISTENERS; i++) {
-		if (same_listener(&config->listener[i], listener))
-			return 0;
-		if (config->listener[i].port)
-			continue;
-		config->listener[i] = *listener;
-		return 0;
-	}
-	return turnctl_fail(err, ENOSPC, "more than %d listeners", TURN_LISTENERS);
-}
-
-static int add_external(struct turn_config *config, const struct turn_external *external,
-			struct turnctl_error *err)
-{
-	int i;
-
-	for (i = 0; i < TURN_EXTERNAL; i++) {
-		struct turn_external *old = &config->external[i];
-
-		if (old->pub.v4 && old->pub.v4 != external->pub.v4)
-			continue;
-		*old = *external;
-		return 0;
-	}
-	return turnctl_fail(err, ENOSPC, "more than %d external addresses", TURN_EXTERNAL);
-}
-
-/* Puts the configuration back as it was before an attach that failed. */
-static void restore(const struct turnctl_instance *instance, const struct turn_config *before)
-{
-	struct turn_config now;
-	int i;
-
-	if (turnctl_config_read(instance, &now, NULL))
-		return;
-	for (i = 0; i < TURN_LISTENERS; i++)
-		if (now.listener[i].port && !before->listener[i].port)
-			serve(instance, TURN_UNSERVE, now.listener[i].port, NULL);
-	turnctl_config_write(instance, before, NULL);
-}
-
-/* @before is the configuration as it was. */
-static int configure(const struct turnctl_instance *instance, const struct turnctl_attach *attach,
-		     enum turn_mode mode, const struct turn_config *before,
-		     struct turnctl_error *err)
-{
-	struct turn_listener standard = { .port = htons(3478) };
-	struct turn_config config = *before;
-	int code = 0, i;
-
-	config.mode = mode;
-	config.netns = turnctl_own_netns();
-	if (attach->heartbeat_ms)
-		config.heartbeat = (__u64)attach->heartbeat_ms * config.hz / 1000;
-	for (i = 0; i < attach->listeners && !code; i++)
-		code = add_listener(&config, &attach->listener[i], err);
-	if (!code && !config.listener[0].port)
-		code = add_listener(&config, &standard, err);
-	for (i = 0; i < attach->externals && !code; i++)
-		code = add_external(&config, &attach->external[i], err);
-	if (!code)
-		code = turnctl_config_write(instance, &config, err);
-	for (i = 0; i < TURN_LISTENERS && !code; i++)
-		if (config.listener[i].port && !before->listener[i].port)
-			code = serve(instance, TURN_SERVE, config.listener[i].port, err);
 	return code;
 }
 
@@ -405,7 +313,7 @@ static void undo(struct turnctl_instance *instance, const struct jobs *jobs,
 	if (!turnctl_device_any(instance))
 		turnctl_instance_end(instance, NULL);
 	else
-		restore(instance, before);
+		turnctl_configure_back(instance, before);
 }
 
 int turnctl_attach(const char *name, const struct turnctl_attach *attach,
@@ -430,7 +338,7 @@ int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 	if (!code && exists)
 		code = turnctl_control_renew(&instance, err);
 	if (!code)
-		code = configure(&instance, attach, jobs.mode, &before, err);
+		code = turnctl_configure(&instance, attach, jobs.mode, &before, err);
 	if (!code)
 		code = carry_out(&instance, &jobs, err);
 	if (code)
@@ -440,35 +348,6 @@ int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 }
 
 /* ---- the same, only told -------------------------------------------------------------------------- */
-
-/* What configure() would do. */
-static void plan_configuration(const struct turnctl_attach *attach, bool exists,
-			       void (*step)(const char *text))
-{
-	char at[TURNCTL_ENDPOINT_TEXT], ip[INET_ADDRSTRLEN], private[INET_ADDRSTRLEN], text[256];
-	int i;
-
-	for (i = 0; i < attach->listeners; i++) {
-		snprintf(text, sizeof(text), "serve %s",
-			 turnctl_listener_format(&attach->listener[i], at, sizeof(at)));
-		step(text);
-	}
-	if (!exists && !attach->listeners)
-		step("serve *:3478");
-	for (i = 0; i < attach->externals; i++) {
-		const struct turn_external *external = &attach->external[i];
-
-		inet_ntop(AF_INET, &external->pub.v4, ip, sizeof(ip));
-		inet_ntop(AF_INET, &external->priv.v4, private, sizeof(private));
-		snprintf(text, sizeof(text), "external address %s is %s here", ip,
-			 external->priv.v4 ? private : "the listener's");
-		step(text);
-	}
-	if (attach->heartbeat_ms) {
-		snprintf(text, sizeof(text), "heartbeat every %g s", attach->heartbeat_ms / 1000.0);
-		step(text);
-	}
-}
 
 static void plan_job(const struct job *job, void (*step)(const char *text))
 {
@@ -540,7 +419,7 @@ int turnctl_attach_plan(const char *name, const struct turnctl_attach *attach,
 		step(text);
 	}
 	if (!code)
-		plan_configuration(attach, exists, step);
+		turnctl_configure_plan(attach, exists, step);
 	for (i = 0; i < jobs.count && !code; i++) {
 		code = turnctl_chain_check(&jobs.job[i].plan, err);
 		if (!code)
