@@ -10,6 +10,7 @@
 #include "configure.h"
 #include "egress.h"
 #include "exits.h"
+#include "leftovers.h"
 #include "link.h"
 #include "names.h"
 #include "objects.h"
@@ -256,6 +257,7 @@ static int carry_out(const struct turnctl_instance *instance, struct jobs *jobs,
 
 	for (i = 0; i < jobs->count && !code; i++)
 		code = turnctl_chain_make_way(&jobs->job[i].plan, err);
+	turnctl_leftovers_remove(turnctl_instance_id(instance));
 	for (i = 0; i < jobs->count && !code; i++)
 		code = prepare(instance, &jobs->job[i], err);
 	for (i = 0; i < jobs->count && !code; i++)

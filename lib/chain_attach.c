@@ -211,11 +211,12 @@ int turnctl_chain_detach(int ifindex, const char *device, __u32 id, struct turnc
 	int code, i;
 
 	code = turnctl_chain_read(ifindex, id, &chain, err);
-	if (code)
-		return code;
-	for (i = 0; i < chain.count; i++)
-		if (chain.program[i].ours)
-			return chain.dispatcher ? detach_chained(ifindex, device, id, err)
-						: detach_fused(ifindex, device, &chain, err);
-	return 0;
+	for (i = 0; !code && i < chain.count; i++) {
+		if (!chain.program[i].ours)
+			continue;
+		code = chain.dispatcher ? detach_chained(ifindex, device, id, err)
+					: detach_fused(ifindex, device, &chain, err);
+		break;
+	}
+	return code;
 }

@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 
 #include "exits.h"
+#include "leftovers.h"
 #include "remains.h"
 #include "statics.h"
 
@@ -134,6 +135,7 @@ int turnctl_device_take_out(const struct turnctl_instance *instance, int index,
 					    turnctl_instance_id(instance), err);
 	if (code && code != -ENODEV)
 		return code;
+	turnctl_leftovers_remove(turnctl_instance_id(instance));
 	code = turnctl_egress_detach(device, instance->path, turnctl_instance_id(instance), err);
 	if (code)
 		return code;

@@ -14,6 +14,7 @@
 #include "device.h"
 #include "egress.h"
 #include "exits.h"
+#include "leftovers.h"
 #include "link.h"
 #include "objects.h"
 #include "owner.h"
@@ -150,6 +151,8 @@ static int take_off(struct turnctl_instance *old, __u32 id, const char *device, 
 		code = take_off_device(old, &links[i], id, err);
 	}
 	free(links);
+	if (!code)
+		turnctl_leftovers_remove(id);
 	if (!code && !*left && old->map[TURNCTL_FLOWS] >= 0 && old->map[TURNCTL_CONFIG] >= 0)
 		code = turnctl_statics_end(old, err);
 	return code ? code : found;
