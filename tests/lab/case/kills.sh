@@ -123,19 +123,16 @@ no_static_left() {
 	[[ $(ctl channel count --static) == 0 ]] || fail "$AT: a static channel is left"
 	[[ -z $(managed) ]] || fail "$AT: a managed neighbour is left: $(managed)"
 }
-kills() { # STATE AFTER ARG…
-	at_every_change "$@"
-	survived "kill -9 of '$3${4+ ${4#srv0}}' at $BOUNDARIES system calls that change something" 0 0 "the next command"
-}
+bore() { survived "kill -9 of $1, at $BOUNDARIES system calls that change something" 0 0 "the next command"; }
 case_killed_attach() {
 	kills_begin one
-	kills is_detached repaired_anew attach "${ATTACH[@]}"
+	at_every_change is_detached repaired_anew attach "${ATTACH[@]}"
+	bore attach
 }
 case_killed_attach_again() {
 	kills_begin one
 	at_every_change is_attached repaired_as_it_was attach srv0
-	survived "kill -9 of 'attach' over an attached device at $BOUNDARIES system calls that change something" 0 0 \
-		"the next command"
+	bore "attach over an attached device"
 }
 case_killed_attach_of_two() {
 	[[ ${ALL-} ]] || skip "long: only with ALL=1"
@@ -146,13 +143,14 @@ case_killed_attach_of_two() {
 }
 case_killed_detach() {
 	kills_begin one
-	kills is_attached repaired_anew detach --all
+	at_every_change is_attached repaired_anew detach --all
+	bore detach
 }
 case_killed_channel_add_or_del() {
 	kills_begin one
 	at_every_change has_no_static static_repaired channel add "${static[@]}"
 	at_every_change has_static static_repaired channel del "${static[@]:0:3}"
-	survived "kill -9 of 'channel add' or 'del' at $BOUNDARIES system calls that change something" 0 0 "the next command"
+	bore "channel add or del"
 }
 
 # Where strace is too slow: a few moments spread over the time that the command takes.

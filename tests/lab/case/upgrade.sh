@@ -342,7 +342,7 @@ case_pins_removed() {
 	ctl detach --all
 	no_trace "attach and detach after rm -r"
 	[[ $install == --fused ]] || return 0        # the rest is the same on the chain, where it takes long
-	for what in turn_flows turn_ports turn_control turn_config turn_devices turn_exits; do
+	for what in turn_flows turn_ports turn_devices; do
 		attach >/dev/null
 		relays_anew
 		statics
@@ -350,13 +350,13 @@ case_pins_removed() {
 		gives 4 "instance '$instance' is not whole, since .*$what is missing" status --check
 		passes 2
 		case $what in
-		turn_ports | turn_config) ;;
+		turn_ports) ;;
 		*) ctl attach srv0 --relay srv1 "${fused[@]}" --heartbeat 60s; gives 0 '^$' status --check; relays_anew ;;
 		esac
 		detach
 		no_trace "without $what"
 	done
-	survived "pins removed by hand ('rm -r', or one of six)" 0 0 "the next status --check"  # as passes says
+	survived "pins removed by hand ('rm -r', or one of three)" 0 0 "the next status --check"  # as passes says
 }
 
 # Another instance's programs are not taken for strays, and its own are, when its pins go.
