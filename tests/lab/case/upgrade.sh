@@ -24,10 +24,11 @@ programs() {
 	on_server bpftool -j map dump pinned "$dir/turn_exits" |
 		jq -r '.[].value | if type == "array" then "turn_shift \(.[4:])" else "turn_shift \(.bpf_prog.id)" end'
 }
-# Every change of what runs on the first device, while the file is there: one line each.
+# Every change of what runs on the first device, one line each, until the file is gone; and a last look then.
 watch_generations() {
-	local last=none now
-	while [[ -e $LAB_TMP/watch ]]; do
+	local last=none now ended=''
+	until [[ $ended ]]; do
+		[[ -e $LAB_TMP/watch ]] || ended=1
 		now=$(ids "${LAB_DEVICES[0]}")
 		[[ $now == "$last" ]] || echo "${now:-none}"
 		last=$now
