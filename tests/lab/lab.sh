@@ -182,13 +182,14 @@ lab_down() {
 
 # shellcheck disable=SC2120  # its arguments are optional
 lab_coturn() {
+	[[ $* == *--cli-password* ]] || set -- --no-cli "$@"
 	: >"$LAB_TMP/turn.conf"
 	lab_spawn server turnserver -c "$LAB_TMP/turn.conf" --userdb "$LAB_TMP/turndb" \
 		--log-file "$LAB_TMP/coturn.log" --simple-log --pidfile "$LAB_TMP/coturn.pid" \
 		--listening-port $LAB_PORT --listening-ip "$LAB_SERVER_IP" --relay-ip "$LAB_RELAY_IP" \
 		--min-port "${LAB_RELAY_PORTS[0]}" --max-port "${LAB_RELAY_PORTS[1]}" \
 		--lt-cred-mech --user "$LAB_USER:$LAB_PASSWORD" --realm $LAB_REALM \
-		--no-tls --no-dtls --no-cli "$@" >"$LAB_TMP/coturn.out" 2>&1
+		--no-tls --no-dtls "$@" >"$LAB_TMP/coturn.out" 2>&1
 	LAB_COTURN_PID=$LAB_PID
 	lab_wait 60 lab_listens server "$LAB_SERVER_IP:$LAB_PORT" || {
 		cat "$LAB_TMP/coturn.out" >&2

@@ -6,7 +6,7 @@ As root: a client or a peer is a UDP socket in a network namespace of its own, s
 
   client NAME NETNS ADDR SERVER:PORT    a client's socket
   peer NAME NETNS ADDR:PORT             a peer's
-  allocate CLIENT [LIFETIME]            answers relay, lifetime, or error; as do these:
+  allocate CLIENT [LIFETIME]            answers relay, lifetime, ticket, or error; as do these:
   refresh CLIENT LIFETIME
   permit CLIENT ADDR…
   bind CLIENT NUMBER ADDR:PORT
@@ -15,7 +15,7 @@ As root: a client or a peer is a UDP socket in a network namespace of its own, s
   up CLIENT NUMBER PEER COUNT SIZES     ChannelData, each awaited at the peer before the next: sent, got, lost, wrong
   down PEER CLIENT NUMBER COUNT SIZES   the other way; SIZES are taken in turn, as 0,1,100
   stream CLIENT NUMBER PEER COUNT GAP   both ways at once, a packet every GAP ms: up and down, with the time of
-                                        the last arrival (last_ms) and what came twice (dup)
+                                        the last arrival (last_ms) and what came twice (dup); began_at (s since 1970)
   push CLIENT NUMBER COUNT SIZE         ChannelData that nobody waits for
   throw PEER CLIENT COUNT SIZE          a peer's packets, likewise
   indicate CLIENT PEER COUNT SIZE       Send indications, each awaited at the peer
@@ -46,7 +46,7 @@ import time
 COOKIE = 0x2112a442
 METHODS = {"allocate": 3, "refresh": 4, "send": 6, "data": 7, "permit": 8, "bind": 9}
 USERNAME, INTEGRITY, ERROR, NUMBER, LIFETIME = 0x0006, 0x0008, 0x0009, 0x000c, 0x000d
-PEER, DATA, REALM, NONCE, RELAYED, TRANSPORT = 0x0012, 0x0013, 0x0014, 0x0015, 0x0016, 0x0019
+PEER, DATA, REALM, NONCE, RELAYED, TRANSPORT, TICKET = 0x0012, 0x0013, 0x0014, 0x0015, 0x0016, 0x0019, 0x8030
 USER, PASSWORD = os.environ.get("LAB_USER", "demo"), os.environ.get("LAB_PASSWORD", "demo")
 PATIENCE = float(os.environ.get("LAB_PATIENCE", "3"))    # seconds that a packet may take
 CLONE_NEWNET = 0x40000000
@@ -102,6 +102,14 @@ def parse(data):
     return kind, data[8:20], found
 
 
+def error_code(found):
+    return found[ERROR][2] * 100 + found[ERROR][3] if ERROR in found else 0
+
+
+def bind_attributes(number, peer):
+    return attribute(NUMBER, struct.pack("!HH", number, 0)) + attribute(PEER, xored(*peer))
+
+
 # ---- the two ends ----
 
 class End:
@@ -140,18 +148,21 @@ class Client(End):
         self.server, self.relay = server, None
         self.realm = self.nonce = self.key = None
 
+    def asks(self, method, attributes, transaction):
+        """The request, signed if realm and nonce are known."""
+        if self.key:
+            attributes += (attribute(USERNAME, USER.encode()) + attribute(REALM, self.realm) +
+                           attribute(NONCE, self.nonce))
+        return message(METHODS[method], transaction, attributes, self.key)
+
     def request(self, method, attributes):
         """Long-term credentials: the first 401 and each 438 teach realm and nonce."""
         for _ in range(3):
-            signed = attributes
-            if self.key:
-                signed += (attribute(USERNAME, USER.encode()) + attribute(REALM, self.realm) +
-                           attribute(NONCE, self.nonce))
             transaction = os.urandom(12)
-            kind, found = self.exchange(message(METHODS[method], transaction, signed, self.key), transaction)
+            kind, found = self.exchange(self.asks(method, attributes, transaction), transaction)
             if kind & 0x0110 == 0x0100:
                 return {"ok": True, "found": found}
-            code = found[ERROR][2] * 100 + found[ERROR][3] if ERROR in found else 0
+            code = error_code(found)
             if code not in (401, 438) or NONCE not in found:
                 return {"ok": False, "error": code}
             self.realm, self.nonce = found.get(REALM, self.realm), found[NONCE]
@@ -184,6 +195,8 @@ class Client(End):
         if RELAYED in found:
             result["relay"] = unxored(found[RELAYED])
             self.relay = endpoint(result["relay"])
+        if TICKET in found:
+            result["ticket"] = found[TICKET].hex()
         return result
 
     def data(self, number, payload, surplus=0):
@@ -264,8 +277,7 @@ def do_permit(name, *addrs):
 
 
 def do_bind(name, number, peer):
-    return clients[name].answer("bind", attribute(NUMBER, struct.pack("!HH", int(number, 0), 0)) +
-                                attribute(PEER, xored(*endpoint(peer))))
+    return clients[name].answer("bind", bind_attributes(int(number, 0), endpoint(peer)))
 
 
 def do_request(name, method, *attributes):
@@ -321,7 +333,7 @@ def do_stream(name, number, peer, count, gap):
         receiver.inbox.clear()
         while receiver.receive(0):
             pass
-    began = time.monotonic()
+    began, began_at = time.monotonic(), time.time()
     data = [payload(64) for _ in range(2 * count)]
     wanted = ({(d, client.relay): 0 for d in data[:count]},
               {(client.data(number, d), client.server): 0 for d in data[count:]})
@@ -354,7 +366,7 @@ def do_stream(name, number, peer, count, gap):
             quiet = time.monotonic() + PATIENCE / 3
     for way in ways:
         way["lost"] = count - way["got"]
-    return {"ok": True, "up": ways[0], "down": ways[1]}
+    return {"ok": True, "up": ways[0], "down": ways[1], "began_at": began_at}
 
 
 def do_got(name):
@@ -380,34 +392,39 @@ def packet_socket(netns, dev):
     return sock
 
 
+def datagram(source, to, data, ttl=64, bad=None, options=False, piece=0, ident=0):
+    """The IP packets of a UDP datagram: one, or as many as it takes if each holds @piece bytes. @bad: "ip" or "udp",
+    which checksum is wrong. @source and @to are (address, port)."""
+    ips = socket.inet_aton(source[0]) + socket.inet_aton(to[0])
+    udp = struct.pack("!HHHH", source[1], to[1], 8 + len(data), 0)
+    check = checksum(ips + struct.pack("!HH", 17, len(udp) + len(data)) + udp + data) or 0xffff
+    if bad == "udp":
+        check = check ^ 0x1111 or 0x2222         # 0 would be none, and right
+    udp = udp[:6] + struct.pack("!H", check) + data
+    ip_options = b"\x01\x01\x01\x00" if options else b""
+    packets, piece = [], piece or len(udp)
+    for at in range(0, len(udp), piece):
+        body = udp[at:at + piece]
+        head = struct.pack("!BBHHHBBH", 0x45 + len(ip_options) // 4, 0, 20 + len(ip_options) + len(body), ident,
+                           (at + piece < len(udp)) << 13 | at // 8, ttl, 17, 0)
+        check = checksum(head + ips + ip_options) ^ (0x1111 if bad == "ip" else 0)
+        packets.append(head[:10] + struct.pack("!H", check) + ips + ip_options + body)
+    return packets
+
+
 def do_raw(name, dev, mac, count, size, *words):
     sender, options = end(name), dict(word.partition("=")[::2] for word in words)
     to = clients[options["relay"]].relay if "relay" in options else sender.server
     sock = packet_socket(sender.netns, dev)
     eth = bytes.fromhex(mac.replace(":", "")) + sock.getsockname()[4] + b"\x08\0"
-    source = sender.sock.getsockname()
-    ips = socket.inet_aton(source[0]) + socket.inet_aton(to[0])
-    ip_options = b"\x01\x01\x01\x00" if "options" in options else b""
-
-    def send_ip(body, offset=0, more=0, ident=0):
-        head = struct.pack("!BBHHHBBH", 0x45 + len(ip_options) // 4, 0, 20 + len(ip_options) + len(body),
-                           ident, more << 13 | offset // 8, int(options.get("ttl", 64)), 17, 0)
-        check = checksum(head + ips + ip_options) ^ (0x1111 if options.get("bad") == "ip" else 0)
-        sock.send(eth + head[:10] + struct.pack("!H", check) + ips + ip_options + body)
-
     for i in range(int(count)):
         data = payload(int(size))
         if "channel" in options:
             data = sender.data(int(options["channel"], 0), data, int(options.get("surplus", 0)))
-        udp = struct.pack("!HHHH", source[1], to[1], 8 + len(data), 0)
-        check = checksum(ips + struct.pack("!HH", 17, len(udp) + len(data)) + udp + data) or 0xffff
-        udp = udp[:6] + struct.pack("!H", check ^ (0x1111 if options.get("bad") == "udp" else 0)) + data
-        if "fragment" in options:
-            half = len(udp) // 16 * 8
-            send_ip(udp[:half], 0, 1, 77 + i)
-            send_ip(udp[half:], half, 0, 77 + i)
-        else:
-            send_ip(udp)
+        for packet in datagram(sender.sock.getsockname(), to, data, int(options.get("ttl", 64)), options.get("bad"),
+                               "options" in options, (8 + len(data)) // 16 * 8 if "fragment" in options else 0,
+                               77 + i if "fragment" in options else 0):
+            sock.send(eth + packet)
     return {"ok": True, "sent": int(count)}
 
 
@@ -479,17 +496,17 @@ def do_each(name, first, peer, patience=PATIENCE):
     return result
 
 
-def main():
+def main(commands):
     for line in sys.stdin:
         words = shlex.split(line)
         if not words:
             continue
         try:
-            result = globals()["do_" + words[0]](*words[1:])
+            result = commands["do_" + words[0]](*words[1:])
         except (Wrong, OSError, TypeError, KeyError, ValueError) as e:
             result = {"ok": False, "why": f"{type(e).__name__}: {e}"}
         print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(globals())

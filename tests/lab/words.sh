@@ -30,21 +30,26 @@ holds() {
 	jq -e "$3" >/dev/null <<<"$2" || fail "$1: not $3, but $(jq -c . <<<"$2")"
 }
 
-# t COMMAND…: one command to turn.py; its answer is in $A. tries: likewise, and it may fail
-tries() {
+# t COMMAND…: one command to turn.py; its answer is in $A. tries: likewise, and it may fail. tell: it is under way, and
+# `hear` waits for the answer.
+tell() {
 	[[ ${TURN_IN-} ]] || t_start
 	printf '%s\n' "$*" >&"$TURN_IN"
-	IFS= read -r -t 120 -u "$TURN_OUT" A || fail "turn.py does not answer '$*'"
+}
+hear() { IFS= read -r -t 120 -u "$TURN_OUT" A || fail "$turn does not answer${1+ "'$*'"}"; }
+tries() {
+	tell "$@"
+	hear "$@"
 }
 t() {
 	tries "$@"
-	[[ $A == '{"ok": true'* ]] || fail "turn.py $*: $A"
+	[[ $A == '{"ok": true'* ]] || fail "$turn $*: $A"
 }
 t_start() {
 	local pid
 	mkfifo "$LAB_TMP/turn.in" "$LAB_TMP/turn.out"
 	LAB_PATIENCE=$([[ $install == --chain ]] && echo 10 || echo 3) \
-		LAB_USER=$LAB_USER LAB_PASSWORD=$LAB_PASSWORD "$here/turn.py" <"$LAB_TMP/turn.in" >"$LAB_TMP/turn.out" &
+		LAB_USER=$LAB_USER LAB_PASSWORD=$LAB_PASSWORD "$here/$turn" <"$LAB_TMP/turn.in" >"$LAB_TMP/turn.out" &
 	pid=$!
 	LAB_PIDS+=("$pid")
 	exec {TURN_IN}>"$LAB_TMP/turn.in" {TURN_OUT}<"$LAB_TMP/turn.out"

@@ -19,7 +19,7 @@
 static const struct test *const tables[] = {
 	relay_tests, owner_tests, refuse_tests, learn_tests, answer_tests, poison_tests,
 	lifetime_tests, twin_tests, pulse_tests, socket_tests, echo_tests, forward_tests, taken_tests,
-	full_tests, static_tests, shift_tests, sweep_tests,
+	full_tests, abuse_tests, static_tests, shift_tests, sweep_tests,
 };
 
 static struct CMUnitTest tests[512];

@@ -14,8 +14,9 @@ struct test {
 #define TEST(function) { #function, function, false }
 #define TEST_ONCE(function) { #function, function, true }
 
-extern const struct test relay_tests[], owner_tests[], refuse_tests[], learn_tests[], answer_tests[],
-	poison_tests[], lifetime_tests[], twin_tests[], socket_tests[], forward_tests[],
-	taken_tests[], full_tests[], static_tests[], shift_tests[], sweep_tests[], pulse_tests[], echo_tests[];
+extern const struct test abuse_tests[], relay_tests[], owner_tests[], refuse_tests[],
+	learn_tests[], answer_tests[], poison_tests[], lifetime_tests[], twin_tests[],
+	socket_tests[], forward_tests[], taken_tests[], full_tests[], static_tests[],
+	shift_tests[], sweep_tests[], pulse_tests[], echo_tests[];
 
 #endif
