@@ -3,8 +3,8 @@
 is sent.
 
 As root.  --allocations clients, each with --channels channels to a port of its own at the peer.  Then two processes,
-each kept on a CPU of its own, send --packets packets each: on all channels in turn, one to the peer and one to the
-client, so that both CPUs work on the same flows at the same time.  Some are such as the kernel leaves to the server.
+each kept on a CPU of its own, send at least --packets packets each and way: on all channels in turn, as many at once as
+make the two work on one flow at the same time.  Some are such as the kernel leaves to the server.
 
   counters.py --client NETNS:DEV:ADDR --peer NETNS:DEV:ADDR --server ADDR:PORT --relay-ip ADDR [OPTION]...
 
@@ -12,6 +12,7 @@ Prints one JSON object: `sent`, by the packet sockets at the two ends, and `flow
 (client address:port and number) the packets to the peer and to the client.
 """
 import argparse
+import ctypes
 import json
 import os
 import struct
@@ -20,12 +21,24 @@ import time
 
 sys.dont_write_bytecode = True
 import ends
+import load
 import turn
 
-BURST = 16                                       # a veth's ring holds 256; two processes, and the server, fill it
+BURST = 64                                       # a veth's ring holds 256; two processes, and the server, fill it
+ODD = 8                                          # of the kind that goes to the server, one burst in 16
 FIRST_PORT = 20000
 SMALL, TOO_LARGE = 64, 1470                      # the latter does not fit with a ChannelData header
 SURPLUS = 5                                      # more padding than there can be
+vector = load.iovec()
+messages = (load.mmsghdr * BURST)()
+for message in messages:
+    message.iov, message.iovlen = ctypes.pointer(vector), 1
+
+
+def burst(sock, data, count):
+    """The same data that many times, with one system call; how many it took."""
+    vector.base, vector.len = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p), len(data)
+    return max(0, turn.libc.sendmmsg(sock.fileno(), ctypes.byref(messages), count, 0))
 
 
 class Channel:
@@ -34,21 +47,22 @@ class Channel:
         self.up = self.down = 0
 
     def send(self, n):
-        """A pair of packets; of those to the peer one in 61 has a wrong length, to the client one in 67."""
+        """A burst each way; no two bursts are alike."""
+        odd = n % 16 == 0
+        count = ODD if odd else BURST
         data = struct.pack("!Q", n) + bytes(SMALL - 16) + struct.pack("!Q", n)
-        self.client.sock.send(self.client.data(self.number, data, 0 if n % 61 else SURPLUS))
-        self.up += 1
-        self.peer.sock.sendto(data if n % 67 else data.ljust(TOO_LARGE), self.client.relay)
-        self.down += 1
+        self.up += burst(self.client.sock, self.client.data(self.number, data, SURPLUS if odd else 0), count)
+        self.down += burst(self.peer.sock, data.ljust(TOO_LARGE) if odd else data, count)
 
 
 def work(channels, cpu, packets):
-    """Sends, on that CPU, and answers what it sent: one line to the pipe."""
+    """Sends, on that CPU, and answers what it sent."""
     os.sched_setaffinity(0, {cpu})
-    for n in range(packets):
-        channels[n % len(channels)].send(2 * n + cpu)
-        if n % BURST == BURST - 1:
-            time.sleep(0.0005)
+    sent = n = 0
+    while sent < packets:
+        channels[n // 3 % len(channels)].send(2 * n + cpu)
+        sent += BURST
+        n += 1
     return [(channel.up, channel.down) for channel in channels]
 
 
@@ -79,9 +93,9 @@ def make_channels(arg):
                 raise turn.Wrong(f"no channel: {answer}")
             channels.append(Channel(client, peer, 0x4000 + k))
     for channel in channels:
-        for end in (channel.client, channel.peer):
+        for end, to in ((channel.client, channel.client.server), (channel.peer, channel.client.relay)):
             end.sock.setblocking(True)
-        channel.client.sock.connect(channel.client.server)
+            end.sock.connect(to)
     return channels
 
 
@@ -89,7 +103,7 @@ def main():
     p = argparse.ArgumentParser()
     for name in ("client", "peer", "server", "relay-ip"):
         p.add_argument("--" + name, required=True)
-    for name, value in (("allocations", 4), ("channels", 4), ("packets", 20000)):
+    for name, value in (("allocations", 2), ("channels", 4), ("packets", 150000)):
         p.add_argument("--" + name, type=int, default=value)
     arg = p.parse_args()
     channels = make_channels(arg)

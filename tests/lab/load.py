@@ -47,7 +47,7 @@ class iovec(ctypes.Structure):
 class mmsghdr(ctypes.Structure):
     _fields_ = [("name", ctypes.c_void_p), ("namelen", ctypes.c_uint32), ("iov", ctypes.POINTER(iovec)),
                 ("iovlen", ctypes.c_size_t), ("control", ctypes.c_void_p), ("controllen", ctypes.c_size_t),
-                ("flags", ctypes.c_int), ("sent", ctypes.c_uint)]
+                ("flags", ctypes.c_size_t), ("sent", ctypes.c_size_t)]  # an int each, and what aligns it
 
 
 class Sender:
