@@ -3,7 +3,7 @@
 is sent.
 
 As root.  --allocations clients, each with --channels channels to a port of its own at the peer.  Then two processes,
-each kept on a CPU of its own, send at least --packets packets each and way: on all channels in turn, as many at once as
+each kept on a CPU of its own, send at least --packets packets each, both ways: on all channels in turn, as many at once as
 make the two work on one flow at the same time.  Some are such as the kernel leaves to the server.
 
   counters.py --client NETNS:DEV:ADDR --peer NETNS:DEV:ADDR --server ADDR:PORT --relay-ip ADDR [OPTION]...
@@ -15,6 +15,7 @@ import argparse
 import ctypes
 import json
 import os
+import socket
 import struct
 import sys
 import time
@@ -29,14 +30,17 @@ ODD = 8                                          # of the kind that goes to the 
 FIRST_PORT = 20000
 SMALL, TOO_LARGE = 64, 1470                      # the latter does not fit with a ChannelData header
 SURPLUS = 5                                      # more padding than there can be
-vector = load.iovec()
+vector, to = load.iovec(), ctypes.create_string_buffer(16)
 messages = (load.mmsghdr * BURST)()
 for message in messages:
-    message.iov, message.iovlen = ctypes.pointer(vector), 1
+    message.iov, message.iovlen, message.name, message.namelen = ctypes.pointer(vector), 1, ctypes.addressof(to), 16
 
 
-def burst(sock, data, count):
-    """The same data that many times, with one system call; how many it took."""
+def burst(sock, address, data, count):
+    """The same data that many times, with one system call; how many it took. Not by connected sockets: those keep to one
+    queue, so that one CPU at a time would receive."""
+    to.raw = struct.pack("=HHI8x", socket.AF_INET, socket.htons(address[1]), struct.unpack(
+        "=I", socket.inet_aton(address[0]))[0])
     vector.base, vector.len = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p), len(data)
     return max(0, turn.libc.sendmmsg(sock.fileno(), ctypes.byref(messages), count, 0))
 
@@ -46,21 +50,25 @@ class Channel:
         self.client, self.peer, self.number = client, peer, number
         self.up = self.down = 0
 
-    def send(self, n):
-        """A burst each way; no two bursts are alike."""
+    def send(self, n, up):
+        """A burst; no two are alike."""
         odd = n % 16 == 0
         count = ODD if odd else BURST
         data = struct.pack("!Q", n) + bytes(SMALL - 16) + struct.pack("!Q", n)
-        self.up += burst(self.client.sock, self.client.data(self.number, data, SURPLUS if odd else 0), count)
-        self.down += burst(self.peer.sock, data.ljust(TOO_LARGE) if odd else data, count)
+        if up:
+            framed = self.client.data(self.number, data, SURPLUS if odd else 0)
+            self.up += burst(self.client.sock, self.client.server, framed, count)
+        else:
+            self.down += burst(self.peer.sock, self.client.relay, data.ljust(TOO_LARGE) if odd else data, count)
 
 
 def work(channels, cpu, packets):
-    """Sends, on that CPU, and answers what it sent."""
+    """Sends, on that CPU, and answers what it sent. By the clock, so that both are at the same flow."""
     os.sched_setaffinity(0, {cpu})
     sent = n = 0
     while sent < packets:
-        channels[n // 3 % len(channels)].send(2 * n + cpu)
+        slot = int(time.monotonic() * 200)
+        channels[slot // 2 % len(channels)].send(2 * n + cpu, slot % 2)
         sent += BURST
         n += 1
     return [(channel.up, channel.down) for channel in channels]
@@ -93,9 +101,8 @@ def make_channels(arg):
                 raise turn.Wrong(f"no channel: {answer}")
             channels.append(Channel(client, peer, 0x4000 + k))
     for channel in channels:
-        for end, to in ((channel.client, channel.client.server), (channel.peer, channel.client.relay)):
+        for end in (channel.client, channel.peer):
             end.sock.setblocking(True)
-            end.sock.connect(to)
     return channels
 
 
@@ -103,7 +110,7 @@ def main():
     p = argparse.ArgumentParser()
     for name in ("client", "peer", "server", "relay-ip"):
         p.add_argument("--" + name, required=True)
-    for name, value in (("allocations", 2), ("channels", 4), ("packets", 150000)):
+    for name, value in (("allocations", 2), ("channels", 4), ("packets", 100000)):
         p.add_argument("--" + name, type=int, default=value)
     arg = p.parse_args()
     channels = make_channels(arg)
