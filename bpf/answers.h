@@ -394,6 +394,33 @@ static __always_inline void turn_answer_refresh(struct turn_alloc *alloc,
 
 /* ---- any answer ------------------------------------------------------------------------------- */
 
+/*
+ * Does a served listener send a request, or the first fragment of one? What listens there is no
+ * server then, but sends back what it is sent. (The path MTU, and so whether it is fragmented, is
+ * whatever an ICMP message has said.)
+ */
+static __always_inline int turn_is_echo(struct __sk_buff *skb, struct turn_key4 *tuple)
+{
+	struct turn_reader *reader = turn_get_reader();
+	struct stun_message *m;
+	__u16 method;
+
+	if (!reader || bpf_skb_load_bytes(skb, PACKET_HEADERS, reader->buffer, STUN_HEADER) ||
+	    !stun_is_stun(reader->buffer))
+		return 0;
+	m = &reader->message;
+	__builtin_memset(m, 0, sizeof(*m));
+	m->type = stun_read16(reader->buffer);
+	__builtin_memcpy(m->transaction, reader->buffer + 8, sizeof(m->transaction));
+	method = STUN_METHOD(m->type);
+	if ((m->type & STUN_CLASS_MASK) != STUN_REQUEST ||
+	    (method != STUN_ALLOCATE && !turn_is_of_allocation(method)))
+		return 0;
+	turn_event(TURN_EVENT_ECHOED);
+	turn_poison(tuple, reader);
+	return 1;
+}
+
 /* @skb holds a STUN response of @payload bytes from a served listener; @tuple is the client's. */
 static __always_inline void turn_answer(struct __sk_buff *skb, struct turn_key4 *tuple,
 					const struct turn_config *config, __u32 payload)
@@ -414,12 +441,6 @@ static __always_inline void turn_answer(struct __sk_buff *skb, struct turn_key4 
 		return;
 	class = m->type & STUN_CLASS_MASK;
 	method = STUN_METHOD(m->type);
-	if (class == STUN_REQUEST && (method == STUN_ALLOCATE || turn_is_of_allocation(method))) {
-		/* what listens there is no server, but sends back what it is sent */
-		turn_event(TURN_EVENT_ECHOED);
-		turn_poison(tuple, reader);
-		return;
-	}
 	if (class != STUN_SUCCESS && !(class == STUN_ERROR && m->error == 437))
 		return;
 	if (method == STUN_ALLOCATE) {

@@ -15,7 +15,7 @@
 
 #define TURN_MISSES 3 /* heartbeats without a twin after which a flow is suspended */
 #define TURN_SLOW_MISSES 6 /* the same while the server is known to lose some */
-#define TURN_LONGEST_SAMPLE 8 /* s that a sample waits for its twin, at most */
+#define TURN_LONGEST_SAMPLE 4 /* s that a sample waits for its twin, at most */
 #define TURN_PROOF 4  /* intervals that a twin is good for, if no packet comes to be missed */
 
 /* a time from 3/4 to 5/4 of @interval away, so that channels do not beat together */

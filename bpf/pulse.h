@@ -19,7 +19,7 @@
 
 #define TURN_PULSE_LEAST 64 /* heartbeats in a round; fewer are no load, and tell nothing */
 #define TURN_PULSE_VOTES 8  /* of one allocation: an eighth of the least, and a quarter decides */
-#define TURN_PULSE_BAD 2    /* bad rounds in a row: one may be that in which a server dies */
+#define TURN_PULSE_BAD 2    /* bad rounds: one may be that in which a server dies */
 #define TURN_PULSE_GOOD 8   /* good rounds in a row, until they come back together */
 #define TURN_PULSE_STEP 8   /* a stretch grows by as much at once, at most */
 
@@ -71,9 +71,9 @@ static __always_inline void turn_judge_pulse(struct turn_pulse *pulse,
 		return;
 	}
 	pulse->good = 0;
-	if (!answered || answered >= asked - asked / 4)
+	if (answered >= asked - asked / 4)
 		pulse->bad = 0;
-	else if (++pulse->bad >= TURN_PULSE_BAD)
+	else if (answered && ++pulse->bad >= TURN_PULSE_BAD)
 		pulse->stretch = turn_more_stretch(config, stretch, asked, answered);
 }
 

@@ -64,7 +64,7 @@ static __always_inline __u64 turn_buffer_sum(struct turn_reader *reader, __u32 l
 /*
  * Copies the datagram's payload of @len bytes into the buffer, and says whether the stack will
  * take it for sound: one that it drops never reaches the server. What is longer than
- * TURN_READ_MOST is neither copied nor doubted.
+ * TURN_READ_MOST is not doubted, and only its beginning is copied.
  */
 static __always_inline int turn_read_sound(struct xdp_md *ctx, const struct packet *p, __u32 len,
 					   struct turn_reader *reader)
@@ -74,7 +74,7 @@ static __always_inline int turn_read_sound(struct xdp_md *ctx, const struct pack
 	__u16 check = p->udp->check;
 
 	if (len > TURN_READ_MOST)
-		return 1;
+		return !bpf_xdp_load_bytes(ctx, PACKET_HEADERS, reader->buffer, STUN_MAX);
 	if (len && bpf_xdp_load_bytes(ctx, PACKET_HEADERS, reader->buffer,
 				      turn_size(len, TURN_READ_MOST + 1)))
 		return 0;

@@ -106,6 +106,9 @@ static __always_inline void turn_read_sent(struct __sk_buff *skb)
 	if (served &&
 	    bpf_skb_load_bytes(skb, PACKET_HEADERS, &sent.channel, sizeof(sent.channel)))
 		return;
+	turn_way_back(&sent, &key);
+	if (served && turn_is_echo(skb, &key))
+		return;
 	if (sent.ip.frag_off & packet_be16(PACKET_FRAGMENT)) {
 		turn_fragmented(&sent, served ? turn_flow_of_listener(&sent, &key)
 					      : turn_flow_of_relay(&sent, &key));

@@ -170,6 +170,22 @@ static __always_inline struct turn_flow *turn_flow_of_listener(const struct turn
 	return rem && turn_are_partners(&cli_key, rem) ? rem : NULL;
 }
 
+/*
+ * Has the server ever sent to this peer what came by this channel? ChannelData to a client does not
+ * tell whose it is: where we were made to read another peer than the server did, another peer's
+ * packet of the same content would be taken for the proof.
+ */
+static __always_inline int turn_peer_is_proven(const struct turn_key4 *rem_key,
+					       const struct turn_flow *rem)
+{
+	struct turn_key4 cli_key;
+	struct turn_flow *cli;
+
+	turn_partner_key(rem_key, rem, &cli_key);
+	cli = bpf_map_lookup_elem(&turn_flows, &cli_key);
+	return cli && cli->confirmed && turn_leads_to(cli, rem_key);
+}
+
 /* Listener to client, ChannelData: the twin of a peer's packet. */
 static __always_inline void turn_twin_to_client(struct __sk_buff *skb,
 						const struct turn_sent *sent)
@@ -181,7 +197,7 @@ static __always_inline void turn_twin_to_client(struct __sk_buff *skb,
 	if (channel_surplus(length, sent->payload) < 0)
 		return;
 	rem = turn_flow_of_listener(sent, &rem_key);
-	if (rem)
+	if (rem && turn_peer_is_proven(&rem_key, rem))
 		turn_twin(skb, sent, &rem_key, rem, PACKET_HEADERS + CHANNEL_HEADER, length);
 }
 

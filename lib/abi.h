@@ -246,7 +246,7 @@ struct turn_pulse {
 	__u32 waiting;
 	__u32 asked;    /* went to the server */
 	__u32 answered; /* were relayed by it */
-	__u32 bad, good; /* rounds in a row in which too few were answered, or nearly all */
+	__u32 bad, good; /* rounds in a row in which some were answered, but too few, or nearly all */
 	__u32 stretch; /* the interval is multiplied by this; 0 is 1 */
 };
 

@@ -64,6 +64,24 @@ static void a_request_that_leaves_poisons(void **state)
 	assert_int_equal(map_count(f, "turn_allocs"), 0);
 }
 
+/* Somebody has told the host of a small path MTU: what is echoed leaves in pieces. */
+static void a_request_that_leaves_in_fragments_poisons(void **state)
+{
+	struct fixture *f = *state;
+	struct frame frame;
+	struct message m;
+
+	ask_allocate(&m, 1);
+	asks(f, &m);
+	frame_sent(&frame, SERVER, CLIENT, m.data, m.len);
+	put16(frame.data + AT_FRAGMENT, 0x2000);
+	frame_fix_ip(&frame);
+	server_sends(f, &frame);
+	say_allocated(&m, 1, RELAY, 600);
+	answers(f, &m);
+	assert_int_equal(map_count(f, "turn_allocs"), 0);
+}
+
 static void an_echo_binds_no_channel(void **state)
 {
 	struct fixture *f = *state;
@@ -140,6 +158,7 @@ const struct test echo_tests[] = {
 	TEST(an_echo_grants_no_allocation),
 	TEST(an_answer_from_a_client_poisons),
 	TEST(a_request_that_leaves_poisons),
+	TEST(a_request_that_leaves_in_fragments_poisons),
 	TEST(an_echo_binds_no_channel),
 	TEST(requests_that_the_stack_drops_are_not_remembered),
 	TEST(a_listener_is_no_relay),

@@ -106,7 +106,9 @@ static void relays_only_after_own_twin(void **state)
 		       .to_client_packets = 1, .to_client_bytes = 5);
 }
 
-static void the_other_order_is_the_same(void **state)
+/* ChannelData to a client does not say whose data it is: it proves a peer only once the server has
+ * sent to that peer. */
+static void a_peer_is_not_its_own_witness(void **state)
 {
 	struct fixture *f = *state;
 
@@ -114,8 +116,13 @@ static void the_other_order_is_the_same(void **state)
 	bind_channel(f, NUMBER, PEER);
 	assert_int_equal(peer_data(f, PEER, "hello"), XDP_PASS);
 	twin_to_client(f, NUMBER, "hello");
-	assert_int_equal(peer_data(f, PEER, "hello"), XDP_REDIRECT);
+	assert_int_equal(peer_data(f, PEER, "hello"), XDP_PASS);
 	assert_int_equal(client_data(f, NUMBER, "first"), XDP_PASS);
+	twin_to_client(f, NUMBER, "hello");
+	assert_int_equal(peer_data(f, PEER, "hello"), XDP_PASS);
+	twin_to_peer(f, PEER, "first");
+	twin_to_client(f, NUMBER, "hello");
+	assert_int_equal(peer_data(f, PEER, "hello"), XDP_REDIRECT);
 }
 
 /* The frame leaves as the server's own did: MACs, device. */
@@ -326,7 +333,7 @@ const struct test learn_tests[] = {
 	TEST(an_allocation_without_lifetime_has_the_default),
 	TEST(learns_a_channel),
 	TEST(relays_only_after_own_twin),
-	TEST(the_other_order_is_the_same),
+	TEST(a_peer_is_not_its_own_witness),
 	TEST(takes_the_next_hop_from_the_twin),
 	TEST(learns_from_served_listeners_only),
 	TEST(learns_from_the_named_address_only),

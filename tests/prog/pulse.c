@@ -70,7 +70,7 @@ static void the_pulse_is_judged(void **state)
 		{ "also of a long interval", 31, { .asked = 100, .answered = 1, .bad = 9,
 						   .stretch = 1 }, { .bad = 10, .stretch = 1 } },
 		{ "the server is gone, not slow", 2, { .asked = 100, .bad = 1, .stretch = 1 },
-		  { .stretch = 1 } },
+		  { .bad = 1, .stretch = 1 } },
 		{ "too few to tell", 2, { .asked = 63, .answered = 1, .bad = 1, .stretch = 1 },
 		  { .good = 1, .stretch = 1 } },
 		{ "neither good nor bad", 2, { .asked = 100, .answered = 75, .bad = 1, .good = 7,
@@ -315,8 +315,8 @@ static void a_sample_waits_for_a_slow_server(void **state)
 	static const struct {
 		__u32 stretch, seconds;
 		bool waits;
-	} cases[] = { { 1, 2, false }, { 4, 2, true }, { 4, 5, false }, { 16, 7, true },
-		      { 16, 9, false } };
+	} cases[] = { { 1, 2, false }, { 4, 2, true }, { 4, 5, false }, { 16, 3, true },
+		      { 16, 5, false } };
 	struct fixture *f = *state;
 	struct turn_flow flow;
 	size_t i;
