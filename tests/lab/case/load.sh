@@ -104,6 +104,7 @@ is_added_up() { added_up "$1" | jq -e 'length == 4 and all(.[]; .is)'; }
 
 counters_add_up() { # LAYOUT
 	local dev
+	[[ $install == --fused ]] || skip "an emulated CPU cannot send as much"
 	(($(nproc) > 1)) || skip "needs two CPUs"
 	lab_up "$1"
 	queue_by_cpu client cli0
