@@ -36,7 +36,15 @@ tell() {
 	[[ ${TURN_IN-} ]] || t_start
 	printf '%s\n' "$*" >&"$TURN_IN"
 }
-hear() { IFS= read -r -t 120 -u "$TURN_OUT" A || fail "$turn does not answer${1+ "'$*'"}"; }
+hear() {
+	local rest
+	IFS= read -r -t 120 -u "$TURN_OUT" A || fail "$turn does not answer${1+ "'$*'"}"
+	rest=$A
+	while [[ $rest =~ '"'(lost|wrong)'": '([0-9]+)(.*) ]]; do
+		if [[ ${BASH_REMATCH[1]} == lost ]]; then LOST=$((LOST + BASH_REMATCH[2])); else WRONG=$((WRONG + BASH_REMATCH[2])); fi
+		rest=${BASH_REMATCH[3]}
+	done
+}
 tries() {
 	tell "$@"
 	hear "$@"
@@ -54,6 +62,9 @@ t_start() {
 	LAB_PIDS+=("$pid")
 	exec {TURN_IN}>"$LAB_TMP/turn.in" {TURN_OUT}<"$LAB_TMP/turn.out"
 }
+
+# What the ends have missed, and what came to them that should not, in the case so far: for `survived`
+LOST=0 WRONG=0
 
 # The counters of all devices since `mark`, as one object. Besides turnctl's, stack: UDP packets that got past XDP on the
 # server, delivered or not. Few processes: in the emulator each takes its time.
@@ -86,6 +97,8 @@ is_counted() {
 	local is
 	is=$(since "$1") && [[ -z $is ]]
 }
+# how many packets the kernel has relayed since `mark`
+relayed() { since | jq '.up + .down'; }
 soon_counted() { lab_wait 30 is_counted "$1" || counted "$1"; }
 
 channel() { ctl -j channel list | jq -c '.channels[0]'; }

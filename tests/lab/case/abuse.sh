@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2034,SC2154  # words.sh's; jq's $variables are not the shell's
+# shellcheck shell=bash disable=SC2016,SC2034,SC2153,SC2154  # words.sh's; jq's $variables are not the shell's
 # What somebody with bad intentions may try.
 
 # ---- a denied peer ----
@@ -52,16 +52,19 @@ case_denied_peer_is_not_reached() {
 	holds "the channels" "$(ctl -j channel list)" ".channels |
 		all(.[]; (.peer | startswith(\"$denied:\") | not) or .to_peer.packets + .to_client.packets == 0) and
 		(map(select(.channel == \"0x4100\" and .to_peer.packets == 2 and .to_client.packets == 2)) | length) == $number"
-	survived "$number ways to have a denied peer's channel in the kernel" 0 0 "-"
+	survived "$number ways to have a denied peer's channel in the kernel" "$LOST" "$(ctl -j channel list | jq "[
+		.channels[] | select(.peer | startswith(\"$denied:\")) | .to_peer.packets + .to_client.packets] | add // 0")" "-"
 }
 
 # ---- an echo service at a port that is taken for a TURN server's ----
 
 # How its requests come, and the answers that it is to echo; see attack.py.
 PRETENDS=(plain wrong-udp-checksum wrong-ip-checksum overflow cut plain+fragments wrong-udp-checksum+fragments
-	wrong-ip-checksum+ip-options wrong-udp-checksum+broadcast-frame wrong-ip-checksum+priority-tag)
-# The service does not get to see the requests, or its echo of them is fragmented; nor do XDP programs see the answers.
-UNSEEN=(overflow+fragments overflow+ip-options overflow+broadcast-frame overflow+priority-tag cut+fragments)
+	wrong-ip-checksum+ip-options wrong-udp-checksum+broadcast-frame wrong-ip-checksum+priority-tag cut+fragments)
+# A flooded service does not get to see the requests, nor do XDP programs see the answers. Where the operator has said
+# that it is a TURN server, nothing tells it from one then, but for the twin, which takes a second echo service on this
+# host and a spoofed source: that gets through, and the README says so.
+UNSEEN=(overflow+fragments overflow+ip-options overflow+broadcast-frame overflow+priority-tag)
 
 echo_service() { # ADDR:PORT HOW…
 	local denied=10.7.2.4 how number=0 bad='' had=0 mac
@@ -86,13 +89,12 @@ echo_service() { # ADDR:PORT HOW…
 	[[ -z $bad ]] || fail "forged:$bad; $(ctl channel list)"
 	counted '.up == 0 and .down == 0'
 	holds "allocations" "$(ctl -j allocation list)" '.allocations == []'
-	survived "$number ways to have an echo service at $1 forge a channel" 0 0 "-"
+	survived "$number ways to have an echo service at $1 forge a channel" "-" "$(relayed)" "-"
 }
 case_echo_at_served_port() {
 	echo_service 10.7.1.2:3479 "${PRETENDS[@]}"
 	counted '.events.echoed >= 8 and .events.unsound >= 10'
 }
-case_echo_at_served_port_unseen() { echo_service 10.7.1.2:3479 "${UNSEEN[@]}"; }
 case_echo_at_other_port() { echo_service 10.7.1.2:7 "${PRETENDS[@]}" "${UNSEEN[@]}"; }
 
 # ---- forged by somebody on the network ----
@@ -107,12 +109,14 @@ attacked() { # ATTACH-OPTION…
 }
 # Nothing of what was done since `mark` was relayed, and the channel is as it was: the kernel relays all of it.
 unharmed() { # WHAT
+	local wrong
 	counted '.up == 0 and .down == 0 and .heartbeats == 0'
 	t got p
 	holds "$1: the peer" "$A" '.packets == 0'
 	t got c
+	wrong=$(relayed)
 	relays 10
-	survived "$1" 0 0 "-"
+	survived "$1" "$LOST" "$((WRONG + wrong))" "-"
 }
 
 # No success that comes from the network is the server's, whoever it says that it is from.
@@ -155,7 +159,7 @@ case_replayed_transactions_teach_nothing() {
 	soon_counted '.stack >= 10'
 	counted '.up == 0 and .events."bound-channel" == 0 and .events.allocated == 1'
 	has_channels 0 || fail "$(channels) channels, not 0"
-	survived "a ChannelBind and its success, sent again after the channel's end" 0 0 "-"
+	survived "a ChannelBind and its success, sent again after the channel's end" "-" "$(relayed)" "-"
 }
 
 # Requests that nobody granted push out nothing but each other.
@@ -179,7 +183,7 @@ case_flood_of_requests_blinds_nobody() {
 	t up b 0x4000 p 10 100
 	t down p b 0x4000 10 100
 	counted '.up == 10 and .down == 10 and .passed_total == 0'
-	survived "100,000 Allocate requests in a second" 0 0 "-"
+	survived "100,000 Allocate requests" "$LOST" "$WRONG" "-"
 }
 
 # More channels than there is room for: the first have it, the others are the server's.
@@ -198,7 +202,7 @@ case_binds_past_the_limit() {
 	t up c "$((0x4000 + 900))" q 5 100           # one that had no room
 	holds "by the server" "$A" '.got == 5 and .wrong == 0'
 	counted '.up == 0 and .stack == 5'
-	survived "1,000 ChannelBinds where there is room for 16" 0 0 "-"
+	survived "1,000 ChannelBinds where there is room for 16" "$LOST" "$((WRONG + $(relayed)))" "-"
 }
 
 # Another client's number, another client's address, an address that is not ours.
@@ -235,7 +239,7 @@ case_wrong_checksums_suspend_nothing() {
 	holds "the sound ones" "$A" '.rounds > 20 and .got == 2 * .rounds'
 	counted '.events.suspended == 0 and .passed.unconfirmed == 0 and .events.confirmed == .heartbeats and
 		.heartbeats > 8 and .up > 5 * .heartbeats'
-	survived "data with wrong checksums from the client's and the peer's address" 0 0 "-"
+	survived "data with wrong checksums from the client's and the peer's address" "$LOST" "$WRONG" "-"
 }
 
 # What one client's channels do not get from the server says nothing about the server: heartbeats are set farther apart
@@ -256,5 +260,5 @@ case_one_client_stretches_no_heartbeats() {
 	holds "the channels" "$A" '.up == 200 and .down == 200'
 	t lag c p 60 own 6
 	holds "the heartbeats" "$(ctl -j status)" '.heartbeat_stretch == 1'
-	survived "a client with 140 channels whose heartbeats never come back" 0 0 "-"
+	survived "a client with 140 channels whose heartbeats never come back" "$LOST" "$WRONG" "-"
 }

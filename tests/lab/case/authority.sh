@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2034,SC2154  # words.sh's; jq's $variables are not the shell's
+# shellcheck shell=bash disable=SC2016,SC2034,SC2153,SC2154  # words.sh's; jq's $variables are not the shell's
 # The server is the authority.
 
 case_refresh0_stops_relaying() {
@@ -240,7 +240,7 @@ case_errors_switch_nothing_off() {
 	passes 20
 	counted '.up == 20 and .down == 20 and .heartbeats == 0 and .passed_total == 0 and .events.mismatch == 0'
 	has_channels 2 || fail "$(channels) channels, not 2"
-	survived "24 answers 400, 401, 437, 438 that forged requests drew, and 3 binds refused" 0 0 "-"
+	survived "24 answers 400, 401, 437, 438 that forged requests drew, and 3 binds refused" "$LOST" "$WRONG" "-"
 }
 
 case_server_stopped() {

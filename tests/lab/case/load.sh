@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2034,SC2154  # words.sh's; jq's $variables are not the shell's
+# shellcheck shell=bash disable=SC2016,SC2034,SC2153,SC2154  # words.sh's; jq's $variables are not the shell's
 # Very many channels, and very busy ones.
 
 # heartbeat_load INTERVAL PHASE…: load.py's, with 20,000 channels; its answer is in $A

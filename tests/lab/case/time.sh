@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2034,SC2154  # words.sh's; jq's $variables are not the shell's
+# shellcheck shell=bash disable=SC2016,SC2034,SC2153,SC2154  # words.sh's; jq's $variables are not the shell's
 # Time: what the server grants ends by itself, and the settings that say how long that is.
 
 # seconds: short, but long enough for what a case does meanwhile on an emulated CPU

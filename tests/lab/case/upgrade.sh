@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2016,SC2034,SC2154  # words.sh's; jq's $variables are not the shell's
+# shellcheck shell=bash disable=SC2016,SC2034,SC2153,SC2154  # words.sh's; jq's $variables are not the shell's
 # Attaching over an attached device: upgrade, change and repair.
 
 pins=/sys/fs/bpf/turnctl
@@ -86,7 +86,7 @@ case_upgrade_under_load() {
 	still_relays
 	gives 0 '^$' status --check
 	one_generation
-	survived "the programs replaced under load (attach over an attached device)" 0 0 "-"
+	survived "the programs replaced under load (attach over an attached device)" "$LOST" "$WRONG" "-"
 }
 upgrades() {
 	ctl attach srv0 --relay srv1
