@@ -14,9 +14,10 @@
 #include "output.h"
 #include "remains.h"
 #include "table.h"
+#include "upkeep.h"
 #include "values.h"
 
-#define UNPROVEN_LONG 3 /* seconds without a proof that are worth a word */
+#define UNPROVEN_LONG 3 /* seconds */
 #define HEARTBEATS_MANY 5000 /* a second: coturn needs about 7 us of CPU for each */
 
 static const struct argp_option options[] = {
@@ -74,8 +75,8 @@ static void check_device(const struct turnctl_instance *instance,
 		problem(problems, "%s: the device was removed and has come back; 'turnctl%s attach %s' puts "
 			"the programs on it", name, option, name);
 	else if (!state->exists)
-		problem(problems, "%s: the device is gone; 'turnctl%s detach %s' forgets it", name, option,
-			name);
+		problem(problems, "%s: the device is gone, or in another network namespace; 'turnctl%s "
+			"detach %s' forgets it", name, option, name);
 	if (!state->exists)
 		return;
 	if (!(state->device.flags & TURN_UP)) {
@@ -95,6 +96,8 @@ static void check_device(const struct turnctl_instance *instance,
 			"it; 'turnctl%s attach %s' adds it", name, option, name);
 	if (!state->link.up)
 		problem(problems, "%s: the device is down", name);
+	else if (!state->link.carrier)
+		problem(problems, "%s: no carrier", name);
 	if (memcmp(state->link.mac, state->device.mac, sizeof(state->device.mac)))
 		problem(problems, "%s: its MAC address has changed, so nothing is relayed; 'turnctl%s attach "
 			"%s' takes the new one", name, option, name);
@@ -176,6 +179,43 @@ static struct json_object *externals_array(const struct turn_config *config)
 	return array;
 }
 
+/* Is the direction with the server, for want of a proof, and has packets? (Packets after a pause are there
+ * too, but only until the twin of the first.) */
+static bool is_unproven(const struct turn_flow *flow, const struct values_clock *clock)
+{
+	return flow->state == TURN_SUSPENDED && flow->reason == TURN_REASON_UNCONFIRMED &&
+	       flow->missed > 1 && flow->sample.when &&
+	       values_since(clock, flow->sample.when) < UNPROVEN_LONG;
+}
+
+/* Has the channel had packets from the start, and the server was never seen to send one on? */
+static bool was_never_proven(const struct turnctl_channel *channel, const struct values_clock *clock)
+{
+	const struct turn_flow *up = &channel->to_peer, *down = &channel->to_client;
+
+	return channel->both && up->state == TURN_BOUND && down->state == TURN_BOUND &&
+	       up->passed + down->passed > 10 && values_since(clock, up->created) > UNPROVEN_LONG;
+}
+
+static void check_statics(const struct turnctl_instance *instance, const struct turnctl_channel *list,
+			  size_t count, struct json_object *problems)
+{
+	char hop[INET_ADDRSTRLEN] = "?";
+	struct turnctl_lapsed lapsed;
+	struct turnctl_link link;
+
+	turnctl_upkeep_read(list, count, &lapsed);
+	if (lapsed.neighbours && !turnctl_link_by_index(lapsed.first->ifindex, &link, NULL) &&
+	    inet_ntop(AF_INET, &lapsed.first->hop.v4, hop, sizeof(hop)))
+		problem(problems, "%s: the kernel does not keep the MAC address of %s for static channels "
+			"any more, since the link was down; 'turnctl%s attach %s' has it do so again",
+			link.name, hop, instance->option, link.name);
+	if (lapsed.forwarding)
+		problem(problems, "net.ipv4.conf.lo.forwarding was reset, and static channels do not "
+			"follow routes and MAC addresses; set it to 1, or have 'turnctl%s attach DEV' do "
+			"it", instance->option);
+}
+
 static void add_tables(struct json_object *document, const struct turnctl_instance *instance,
 		       const struct turn_config *config, struct json_object *problems)
 {
@@ -197,16 +237,15 @@ static void add_tables(struct json_object *document, const struct turnctl_instan
 	for (i = 0; i < count; i++) {
 		const struct turn_flow *up = &list[i].to_peer, *down = &list[i].to_client;
 
-		/* packets have gone to the server, and none was seen to come out */
-		unproven += list[i].both && up->state == TURN_BOUND && down->state == TURN_BOUND &&
-			    up->passed + down->passed > 10 &&
-			    values_since(&clock, up->created) > UNPROVEN_LONG;
+		unproven += was_never_proven(&list[i], &clock) || is_unproven(up, &clock) ||
+			    (list[i].both && is_unproven(down, &clock));
 		offloaded += up->state == TURN_OFFLOADED || down->state == TURN_OFFLOADED;
 		/* a direction that has carried packets lately has a heartbeat to come */
 		if (!(up->flags & TURN_STATIC))
 			active += (up->deadline > clock.now) + (list[i].both &&
 								down->deadline > clock.now);
 	}
+	check_statics(instance, list, count, problems);
 	free(list);
 	output_number(document, "allocations", allocations);
 	output_number(document, "channels", count);

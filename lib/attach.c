@@ -16,6 +16,7 @@
 #include "objects.h"
 #include "remains.h"
 #include "suited.h"
+#include "upkeep.h"
 
 /* ---- what is to be done ------------------------------------------------------------------------- */
 
@@ -345,6 +346,8 @@ int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 		code = carry_out(&instance, &jobs, err);
 	if (code)
 		undo(&instance, &jobs, &before, err);
+	else if (exists)
+		code = turnctl_upkeep_renew(&instance, err);
 	turnctl_instance_close(&instance);
 	return code;
 }

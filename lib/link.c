@@ -38,7 +38,7 @@ static void read_link(struct rtnl_link *from, struct turnctl_link *to)
 		memcpy(to->mac, nl_addr_get_binary_addr(mac), sizeof(to->mac));
 	}
 	to->up = flags & IFF_UP;
-	to->carrier = flags & IFF_RUNNING;
+	to->carrier = flags & IFF_LOWER_UP; /* IFF_RUNNING comes up to a second later */
 	to->mtu = (int)rtnl_link_get_mtu(from);
 }
 
@@ -109,10 +109,11 @@ int turnctl_links_read(struct turnctl_link **list, size_t *count, struct turnctl
 
 /* ---- VLAN devices above a device ----------------------------------------------------------------- */
 
-#define NAMED 3 /* of them, as TURNCTL_VLAN_NAMES has it */
+#define NAMED 3   /* of them, as TURNCTL_VLAN_NAMES has it */
+#define MASTERS 4 /* a bond in a bridge, and room */
 
 struct vlans {
-	int below; /* the device that we ask about */
+	int below; /* the device that we ask about, then its master, and so on */
 	int count;
 	bool other; /* one or more are not of 802.1Q */
 	char *names;
@@ -143,13 +144,23 @@ static void note_vlan(struct nl_object *object, void *data)
 			 name ? name : "?");
 }
 
+/* The bridge, bond or team that a device is a port of: its index, or 0. */
+static int master_of(struct nl_cache *links, int ifindex)
+{
+	struct rtnl_link *link = rtnl_link_get(links, ifindex);
+	int master = link ? rtnl_link_get_master(link) : 0;
+
+	rtnl_link_put(link);
+	return master;
+}
+
 /* Fills @vlans, of which @below and @names (TURNCTL_VLAN_NAMES) are set. */
 static int find_vlans(struct vlans *vlans)
 {
 	struct nl_cache *links;
 	struct nl_sock *sk;
 	size_t used;
-	int ret;
+	int ret, i;
 
 	vlans->names[0] = '\0';
 	ret = turnctl_netlink_open(&sk);
@@ -159,7 +170,10 @@ static int find_vlans(struct vlans *vlans)
 	nl_socket_free(sk);
 	if (ret < 0)
 		return -turnctl_netlink_errno(ret);
-	nl_cache_foreach(links, note_vlan, vlans);
+	for (i = 0; i < MASTERS && vlans->below > 0; i++) {
+		nl_cache_foreach(links, note_vlan, vlans);
+		vlans->below = master_of(links, vlans->below);
+	}
 	nl_cache_free(links);
 	used = strlen(vlans->names);
 	if (vlans->count > NAMED)

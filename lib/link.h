@@ -19,7 +19,7 @@ struct turnctl_link {
 	__u8 mac[6];
 	bool ethernet; /* ARPHRD_ETHER with a 6-byte address */
 	bool up;       /* IFF_UP */
-	bool carrier;  /* IFF_RUNNING */
+	bool carrier;  /* IFF_LOWER_UP */
 	int mtu;       /* bytes, IP packet */
 	char kind[16]; /* rtnl link kind ("veth", "vlan", "bridge", ...), "" for hardware */
 };
@@ -36,8 +36,8 @@ int turnctl_links_read(struct turnctl_link **list, size_t *count, struct turnctl
 
 /*
  * Does XDP take frames of VLAN devices above @link for the device's own? It does not see a tag that
- * is beside the frame already (skb->vlan_tci, a NIC's descriptor) rather than in it. VLAN devices
- * count when they are in the network namespace of the caller, be they up or down; those in another
+ * is beside the frame already (skb->vlan_tci, a NIC's descriptor) rather than in it. VLAN devices,
+ * also those above the bond or bridge that @link is a port of, count when they are in the network namespace of the caller, be they up or down; those in another
  * one cannot be seen from here. Returns
  *
  *   TURNCTL_TAGS_IN_FRAME   0: no VLAN devices, or hardware that leaves 802.1Q tags in the frame,

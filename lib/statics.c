@@ -15,6 +15,7 @@
 #include "ip.h"
 #include "link.h"
 #include "neighbour.h"
+#include "others.h"
 #include "route.h"
 #include "sysctl.h"
 #include "table.h"
@@ -70,28 +71,39 @@ static void release_hop(const struct turn_flow *flow)
 		turnctl_neigh_manage(flow->ifindex, &hop, false, NULL);
 }
 
+/* The sysctl is the network namespace's: another instance may have set it, and need it. (A device is of
+ * one instance, and its neighbours with it.) */
+static bool has_set_forwarding(const struct turnctl_instance *other)
+{
+	struct turn_config config;
+
+	return !turnctl_config_read(other, &config, NULL) && (config.flags & TURN_SET_LO_FORWARDING);
+}
+
 /* For the first static channel. Noted before it is done, so that a killed command's is undone. */
 static int set_forwarding(const struct turnctl_instance *instance, struct turnctl_error *err)
 {
 	int value = turnctl_lo_forwarding(err), code;
 	struct turn_config before, config;
 
-	if (value)
-		return value < 0 ? value : 0;
+	if (value < 0)
+		return value;
+	if (value && !turnctl_others_any(instance, has_set_forwarding))
+		return 0; /* it is ours already, or the operator's */
 	code = turnctl_config_read(instance, &before, err);
 	if (code)
 		return code;
 	config = before;
 	config.flags |= TURN_SET_LO_FORWARDING;
 	code = turnctl_config_write(instance, &config, err);
-	if (!code)
+	if (!code && !value)
 		code = turnctl_lo_forwarding_set(1, err);
 	if (code)
 		turnctl_config_write(instance, &before, NULL);
 	return code;
 }
 
-/* After the last one. Noted when it is done. */
+/* After the last one. Noted when it is done; or it is left to another instance, which has it noted, too. */
 static int reset_forwarding(const struct turnctl_instance *instance, struct turnctl_error *err)
 {
 	struct turn_config config;
@@ -99,7 +111,7 @@ static int reset_forwarding(const struct turnctl_instance *instance, struct turn
 
 	if (code || !(config.flags & TURN_SET_LO_FORWARDING))
 		return code;
-	if (turnctl_lo_forwarding(NULL))
+	if (turnctl_lo_forwarding(NULL) && !turnctl_others_any(instance, has_set_forwarding))
 		code = turnctl_lo_forwarding_set(0, err);
 	if (code)
 		return code;

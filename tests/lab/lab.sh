@@ -4,6 +4,7 @@
 #
 #   lab_up LAYOUT       one     client and peer reach the server's one device srv0 through a bridge
 #                       two     the server has a client device srv0 and a relay device srv1, in two subnets
+#                       paths   like two, and a third device srv2 of the server, by which the peer can be reached, too
 #                       router  one server device; client and peer are behind a router: the server sees its MAC
 #                       sets LAB_DEVICES (the server's), LAB_SERVER_IP, LAB_RELAY_IP, LAB_CLIENT_IP,
 #                       LAB_PEER_IP, LAB_TMP (a directory that goes with the lab)
@@ -11,7 +12,8 @@
 #                       which would hide bpffs
 #   lab_spawn NODE CMD… the same in the background, to be killed by lab_down; sets LAB_PID
 #   lab_kill PID…       ends what lab_spawn started, and waits for it
-#   lab_coturn [OPT…]   starts coturn and waits until it listens; sets LAB_COTURN_PID
+#   lab_coturn [OPT…]   starts coturn and waits until it listens; sets LAB_COTURN_PID. Its addresses are LAB_COTURN_IPS,
+#                       which lab_up sets
 #   lab_peer            starts the echoing peer (turnutils_peer)
 #   lab_wait S CMD…     until CMD succeeds, at most S seconds
 #   lab_down            ends the processes and removes the namespaces
@@ -128,6 +130,12 @@ lab_layout_two() {
 	LAB_DEVICES=(srv0 srv1)
 }
 
+lab_layout_paths() {
+	lab_layout_two
+	lab_veth peer:peer1=10.7.4.3/24 server:srv2=10.7.4.2/24
+	LAB_DEVICES+=(srv2)
+}
+
 lab_layout_router() {
 	local node net
 	lab_node hub
@@ -163,9 +171,10 @@ lab_up() {
 	LAB_TMP=$(mktemp -d "${TMPDIR:-/tmp}/$LAB_ID.XXXXXX")
 	lab_node client server peer
 	case $1 in
-	one | two | router) "lab_layout_$1" ;;
-	*) lab_die "no such layout: $1 (one, two, router)" ;;
+	one | two | paths | router) "lab_layout_$1" ;;
+	*) lab_die "no such layout: $1 (one, two, paths, router)" ;;
 	esac
+	LAB_COTURN_IPS=(--listening-ip "$LAB_SERVER_IP" --relay-ip "$LAB_RELAY_IP")
 }
 
 lab_down() {
@@ -186,7 +195,7 @@ lab_coturn() {
 	: >"$LAB_TMP/turn.conf"
 	lab_spawn server turnserver -c "$LAB_TMP/turn.conf" --userdb "$LAB_TMP/turndb" \
 		--log-file "$LAB_TMP/coturn.log" --simple-log --pidfile "$LAB_TMP/coturn.pid" \
-		--listening-port $LAB_PORT --listening-ip "$LAB_SERVER_IP" --relay-ip "$LAB_RELAY_IP" \
+		--listening-port $LAB_PORT "${LAB_COTURN_IPS[@]}" \
 		--min-port "${LAB_RELAY_PORTS[0]}" --max-port "${LAB_RELAY_PORTS[1]}" \
 		--lt-cred-mech --user "$LAB_USER:$LAB_PASSWORD" --realm $LAB_REALM \
 		--no-tls --no-dtls "$@" >"$LAB_TMP/coturn.out" 2>&1
@@ -202,4 +211,5 @@ lab_peer() {
 	lab_wait 60 lab_listens peer "$LAB_PEER_IP:$LAB_PEER_PORT" || lab_die "turnutils_peer does not listen"
 }
 
-lab_listens() { lab_in "$1" ss -Hlun "src $2" | grep -q .; }
+# at this address, or at any
+lab_listens() { lab_in "$1" ss -Hlun "src $2 or src 0.0.0.0:${2#*:}" | grep -q .; }

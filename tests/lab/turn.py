@@ -14,8 +14,12 @@ As root: a client or a peer is a UDP socket in a network namespace of its own, s
   allow CLIENT RELAY                    no server: take this as the relay address (of the wire; also behind NAT)
   up CLIENT NUMBER PEER COUNT SIZES     ChannelData, each awaited at the peer before the next: sent, got, lost, wrong
   down PEER CLIENT NUMBER COUNT SIZES   the other way; SIZES are taken in turn, as 0,1,100
-  stream CLIENT NUMBER PEER COUNT GAP   both ways at once, a packet every GAP ms: up and down, with the time of
-                                        the last arrival (last_ms) and what came twice (dup); began_at (s since 1970)
+  stream CLIENT NUMBER PEER COUNT GAP [size=N] [only=up] [at=N run=CMD]
+                                        both ways at once, a packet every GAP ms: up and down, with the time of
+                                        the last arrival (last_ms), what came twice (dup), and the time in which
+                                        what was lost was sent (lost_ms). After N packets the shell runs CMD.
+                                        With only=up, from the client only, and likewise only=down. What arrives
+                                        after its own stream's end is late, not wrong. began_at: s since 1970
   push CLIENT NUMBER COUNT SIZE         ChannelData that nobody waits for
   throw PEER CLIENT COUNT SIZE          a peer's packets, likewise
   indicate CLIENT PEER COUNT SIZE       Send indications, each awaited at the peer
@@ -31,6 +35,7 @@ As root: a client or a peer is a UDP socket in a network namespace of its own, s
 """
 import collections
 import ctypes
+import errno
 import hashlib
 import hmac
 import json
@@ -40,6 +45,7 @@ import select
 import shlex
 import socket
 import struct
+import subprocess
 import sys
 import time
 
@@ -140,6 +146,10 @@ class End:
                 return self.sock.sendto(data, to)
             except ConnectionRefusedError:
                 continue
+            except OSError as e:                 # no way out now: lost, as on a wire
+                if e.errno not in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN):
+                    raise
+                return None
 
 
 class Client(End):
@@ -205,6 +215,7 @@ class Client(End):
 
 clients, peers = {}, {}
 counter = 0
+overdue = set()                                  # packets that a stream has not waited for
 
 
 def end(name):
@@ -326,25 +337,31 @@ def do_throw(peer, name, count, size):
     return {"ok": True, "sent": int(count)}
 
 
-def do_stream(name, number, peer, count, gap):
+def do_stream(name, number, peer, count, gap, *words):
     client, peer, count = clients[name], peers[peer], int(count)
     number, gap = int(number, 0), float(gap) / 1000
+    options, command = dict(word.partition("=")[::2] for word in words), None
+    counts = [count * (options.get("only", way) == way) for way in ("up", "down")]
     for receiver in (client, peer):
         receiver.inbox.clear()
         while receiver.receive(0):
             pass
     began, began_at = time.monotonic(), time.time()
-    data = [payload(64) for _ in range(2 * count)]
-    wanted = ({(d, client.relay): 0 for d in data[:count]},
-              {(client.data(number, d), client.server): 0 for d in data[count:]})
-    ways = [{"sent": count, "got": 0, "lost": 0, "dup": 0, "wrong": 0, "last_ms": 0} for _ in wanted]
+    data = [payload(int(options.get("size", 64))) for _ in range(2 * count)]
+    sent = []
+    wanted = ({(d, client.relay): 0 for d in data[:counts[0]]},
+              {(client.data(number, d), client.server): 0 for d in data[count:count + counts[1]]})
+    ways = [{"sent": n, "got": 0, "lost": 0, "dup": 0, "wrong": 0, "late": 0, "last_ms": 0} for n in counts]
 
     def collect(until):
         left = until - time.monotonic()
         ready = select.select([client.sock, peer.sock], [], [], max(0, left))[0]
         for receiver, want, way in ((peer, wanted[0], ways[0]), (client, wanted[1], ways[1])):
             while receiver.sock in ready and (packet := receiver.receive(0)):
-                if packet not in want:
+                if packet in overdue:
+                    overdue.remove(packet)
+                    way["late"] += 1
+                elif packet not in want:
                     way["wrong"] += 1
                 elif want[packet]:
                     way["dup"] += 1
@@ -355,17 +372,28 @@ def do_stream(name, number, peer, count, gap):
         return bool(ready)
 
     for i in range(count):
-        client.send(client.data(number, data[i]), client.server)
-        peer.send(data[count + i], client.relay)
+        if str(i) == options.get("at"):
+            command = subprocess.Popen(options["run"], shell=True, stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        sent.append(time.monotonic())
+        if counts[0]:
+            client.send(client.data(number, data[i]), client.server)
+        if counts[1]:
+            peer.send(data[count + i], client.relay)
         at = began + (i + 1) * gap
         while collect(at) or time.monotonic() < at:
             pass
     quiet = time.monotonic() + PATIENCE / 3
-    while any(way["got"] < count for way in ways) and time.monotonic() < quiet:
+    while any(way["got"] < way["sent"] for way in ways) and time.monotonic() < quiet:
         if collect(quiet):
             quiet = time.monotonic() + PATIENCE / 3
-    for way in ways:
-        way["lost"] = count - way["got"]
+    for want, way in zip(wanted, ways):
+        lost = [at for at, arrived in zip(sent, want.values()) if not arrived]
+        overdue.update(packet for packet, arrived in want.items() if not arrived)
+        way["lost"] = len(lost)
+        way["lost_ms"] = round((lost[-1] - lost[0] + gap) * 1000) if lost else 0
+    if command and command.wait():
+        raise Wrong(f"'{options['run']}' says: {command.stderr.read().decode()}")
     return {"ok": True, "up": ways[0], "down": ways[1], "began_at": began_at}
 
 

@@ -25,9 +25,9 @@ gives() {
 	grep -Eq -- "$pattern" <<<"$said" || fail "'turnctl $*' says '$said', nothing like '$pattern'"
 }
 
-# holds SENTENCE JSON FILTER: the jq filter is true of the document
+# holds SENTENCE JSON FILTER: the jq filter is true of the document, in all of its results if it has several
 holds() {
-	jq -e "$3" >/dev/null <<<"$2" || fail "$1: not $3, but $(jq -c . <<<"$2")"
+	jq -e "[$3] | length > 0 and all" >/dev/null <<<"$2" || fail "$1: not $3, but $(jq -c . <<<"$2")"
 }
 
 # t COMMAND…: one command to turn.py; its answer is in $A. tries: likewise, and it may fail. tell: it is under way, and

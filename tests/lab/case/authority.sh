@@ -101,7 +101,7 @@ server_ends() { # COMMAND FAULT [COTURN'S-OPTION]…
 	lab_wait 15 has_channels 0 || fail "the channel is not swept: $(channel)"
 }
 kill_server() {
-	kill -KILL "$LAB_COTURN_PID"
+	kill -KILL "$LAB_COTURN_PID" 2>/dev/null || true     # unless a stream has done it
 	wait "$LAB_COTURN_PID" || true
 	lab_forget "$LAB_COTURN_PID"
 }

@@ -180,6 +180,13 @@ case_vlan_devices_are_refused() {
 	ip -n "$LAB_ID-client" link set cli0.10 netns "$LAB_ID-server"
 	holds "the same index" "$(on_server ip -j link)" \
 		'map({(.ifname): .}) | add | .srv0.ifindex == ."cli0.10".link_index'
+	# but one above the bond or bridge that srv0 is a port of does
+	if ip -n "$LAB_ID-server" link add br9 type bridge; then
+		ip -n "$LAB_ID-server" link set srv0 master br9
+		vlan_above server br9 10
+		vlan_refused '\(br9\.10\)' srv0
+		ip -n "$LAB_ID-server" link del br9
+	fi
 	lab_coturn
 	attach
 	call

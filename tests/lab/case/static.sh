@@ -213,3 +213,67 @@ has_problem() {
 	ctl status --check || code=$?
 	((code == 4))
 }
+
+static_channel() { # adds it to the instance of the laboratory
+	ends
+	t allow c "$LAB_RELAY_IP:40000"
+	ctl channel add "$CLIENT" "$LAB_SERVER_IP:$LAB_PORT" 0x4000 "$LAB_RELAY_IP:40000" "$LAB_PEER_IP:$LAB_PEER_PORT"
+}
+# The kernel deletes managed neighbour entries when the device goes down, and others toggle ip_forward.
+case_static_upkeep_lapses() {
+	lab_up two
+	attach --heartbeat 300ms
+	static_channel
+	flows 20
+	content
+	ip -n "$LAB_ID-server" link set srv1 down
+	ip -n "$LAB_ID-server" link set srv1 up
+	lab_wait 20 carriers || fail "no carrier"
+	troubled "srv1: the kernel does not keep the MAC address of $LAB_PEER_IP for static channels any more"
+	ctl attach srv1 "${fused[@]}"
+	content
+	[[ $(managed | wc -l) == 2 ]] || fail "not two managed neighbours: $(managed)"
+	flows 20
+	on_server sysctl -qw net.ipv4.ip_forward=1 net.ipv4.ip_forward=0
+	troubled 'net.ipv4.conf.lo.forwarding was reset, '
+	flows 20
+	ctl attach srv1 "${fused[@]}"
+	content
+	detach
+	[[ -z $(managed) && $(lo_forwarding) == 0 ]] || fail "left: $(managed), lo.forwarding $(lo_forwarding)"
+}
+
+# The sysctl is the network namespace's: the last instance to need it resets it.
+case_static_channels_of_two_instances() {
+	local one=(10.7.1.1:5000 10.7.1.2:3478 0x4000) two=(10.7.2.3:5000 10.7.2.2:3479 0x4000)
+	lab_up two
+	ip -n "$LAB_ID-client" addr add 10.7.1.3/24 dev cli0
+	ip -n "$LAB_ID-peer" addr add 10.7.2.4/24 dev peer0
+	LAB_AT_EXIT=("ctl_second detach --all" "ctl detach --all")
+	ctl attach srv0 --heartbeat 300ms "${fused[@]}"
+	ctl_second attach srv1 --listen 3479 --heartbeat 300ms "${fused[@]}"
+	content
+	ctl channel add "${one[@]}" 10.7.1.2:40000 10.7.1.3:5000
+	ctl_second channel add "${two[@]}" 10.7.2.2:40000 10.7.2.4:5000
+	ctl channel del "${one[@]}"
+	still 1 "the first instance's last channel"
+	ctl channel add "${one[@]}" 10.7.1.2:40000 10.7.1.3:5000
+	ctl_second detach --all
+	still 1 "the second instance"
+	ctl_second attach srv1 --listen 3479 --heartbeat 300ms "${fused[@]}"
+	ctl_second channel add "${two[@]}" 10.7.2.2:40000 10.7.2.4:5000
+	ctl detach --all
+	still 1 "the first instance"
+	ctl_second channel del "${two[@]}"
+	still 0 "the last channel of all"
+	on_server sysctl -qw net.ipv4.conf.lo.forwarding=1   # the operator's is nobody's to reset
+	ctl attach srv0 --heartbeat 300ms "${fused[@]}"
+	ctl channel add "${one[@]}" 10.7.1.2:40000 10.7.1.3:5000
+	ctl_second channel add "${two[@]}" 10.7.2.2:40000 10.7.2.4:5000
+	ctl_second detach --all
+	ctl detach --all
+	still 1 "the operator has set it, and all"
+	LAB_AT_EXIT=()
+}
+ctl_second() { on_server timeout 120 "$TURNCTL" -i "$instance-b" "$@"; }
+still() { [[ $(lo_forwarding) == "$1" ]] || fail "$2 has gone, and lo.forwarding is $(lo_forwarding), not $1"; }
