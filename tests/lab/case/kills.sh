@@ -155,7 +155,7 @@ case_killed_channel_add_or_del() {
 
 # Where strace is too slow: a few moments spread over the time that the command takes.
 case_killed_at_any_time() {
-	local began took i moments=2 state=is_detached what after
+	local began took i moments=1 state=is_detached what after
 	[[ $install == --chain ]] || skip "see killed_attach and the others"
 	install=--fused kills_begin one              # which skips otherwise
 	ATTACH=(srv0 --heartbeat 60s)

@@ -6,7 +6,7 @@ pins=/sys/fs/bpf/turnctl
 # ids DEVICE: of our XDP programs there, as the kernel tells, and not turnctl
 ids() {
 	if [[ $install == --chain ]]; then
-		on_server xdp-loader status "$1" | awk '/turn_/ { print $4 }' | grep -o '^[0-9]*' | sort | xargs
+		on_server xdp-loader status "$1" | awk '/turn_/ { print $4 + 0 }' | sort | xargs
 	else
 		ip -n "$LAB_ID-server" -j -d link show dev "$1" | jq -r '.[0].xdp.prog.id // empty'
 	fi
@@ -63,17 +63,18 @@ still_relays() {
 }
 
 case_upgrade_under_load() {
-	local old i
+	local old i watcher
 	LAYOUT=$("$TURNCTL" -j version | jq .layout)
 	started two
 	old=$(programs)
 	holds "before" "$(ctl -j status)" '.devices | length == 2'
 	: >"$LAB_TMP/watch"
 	watch_generations &
+	watcher=$!
 	mark
 	streams_while upgrades
 	rm "$LAB_TMP/watch"
-	wait $!
+	wait $watcher
 	# nothing old is in use but what an allocation's timer holds, and all of it has a successor
 	[[ $(programs | grep -Fxv "$old" | cut -d ' ' -f 1 | sort) == "$(cut -d ' ' -f 1 <<<"$old" | sort)" ]] ||
 		fail "there was $old, and now there is $(programs)"
