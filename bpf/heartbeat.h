@@ -172,6 +172,10 @@ static __always_inline __u32 turn_find_hop(struct xdp_md *ctx, const struct turn
 		/* somebody has reset the sysctl: what netlink said at `channel add` must do */
 		return TURN_RELAY;
 	case BPF_FIB_LKUP_RET_NO_NEIGH:
+		/* The kernel forgets its neighbours with the carrier, and nothing but this channel's
+		 * own packets would make it ask again: the MAC of the same hop must do until then. */
+		if (fib.ifindex == flow->ifindex && fib.ipv4_dst == flow->hop.v4)
+			return TURN_RELAY;
 		return TURN_REASON_NO_NEIGHBOUR;
 	default:
 		return TURN_REASON_NO_ROUTE;

@@ -114,13 +114,13 @@ struct turn_flow {
 	__u64 expires;   /* of the channel */
 	__u64 until;     /* earliest end of channel, permission and allocation, when last reckoned */
 	__u64 due;       /* when to look at it again: is its allocation's socket still there? */
-	__u64 beat;      /* next heartbeat; @due, unless heartbeats are stretched (turn_pulse) */
 	__u64 confirmed; /* when the last twin was seen, 0 = never */
-	__u64 proof;     /* until when that twin is proof enough */
 	struct turn_sample sample;
 	union turn_ip hop; /* static: the next hop's address, whose neighbour entry is kept */
 	__u32 missed; /* heartbeats since the last twin */
 	__u32 flags;  /* enum turn_flow_flags */
+	__u64 beat;   /* next heartbeat; @due, unless heartbeats are stretched (turn_pulse) */
+	__u64 proof;  /* until when the last twin is proof enough */
 	/* a hash table's element is 64 bytes longer than this: whole cache lines */
 	__u64 room[2];
 };
@@ -231,7 +231,7 @@ struct turn_config {
 	__u32 max_channels;
 	__u32 mode;  /* enum turn_mode: one for all devices, since devmaps join them */
 	__u32 flags; /* enum turn_config_flags */
-	__u32 statics; /* static channels, for which a sysctl and neighbours are kept */
+	__u32 zero;
 	__u64 netns; /* inode of the network namespace that the devices are in */
 	struct turn_listener listener[TURN_LISTENERS];
 	struct turn_external external[TURN_EXTERNAL];

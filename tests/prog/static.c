@@ -2,6 +2,7 @@
 /* Static channels: relayed by an operator's word, without server, handshake or proof. */
 #include "tests.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +153,33 @@ static void the_next_hop_is_refreshed_at_the_deadline(void **state)
 	lo_forwarding(false);
 }
 
+/* The kernel forgets a neighbour with its device's carrier. The MAC of the same hop must do until it knows one. */
+static void a_forgotten_neighbour_keeps_its_mac(void **state)
+{
+	struct turn_key4 key = to_peer_key(NUMBER);
+	struct fixture *f = *state;
+	struct turn_flow flow;
+	struct frame in, out;
+	__u8 payload[64];
+
+	lo_forwarding(true);
+	world("ip route replace 203.0.113.0/24 via 198.51.100.254");
+	frame_udp(&in, CLIENT, SERVER, payload, channel_data(payload, NUMBER, "data", 4, 0));
+	assert_int_equal(add_channel(f), 0);
+	flow = flow_of(f, key);
+	flow.hop.v4 = htonl(0xc63364fe); /* 198.51.100.254 */
+	flow_write(f, key, &flow);
+	assert_int_equal(receive(f, &in, &out), XDP_REDIRECT);
+	assert_memory_equal(out.data, hop_mac, 6);
+	flow_due(f, key);
+	world("ip route replace 203.0.113.0/24 via 198.51.100.253"); /* another hop's it is not */
+	assert_int_equal(receive(f, &in, NULL), XDP_PASS);
+	world("ip route replace 203.0.113.0/24 via 198.51.100.254");
+	assert_int_equal(receive(f, &in, &out), XDP_REDIRECT);
+	world("ip route del 203.0.113.0/24");
+	lo_forwarding(false);
+}
+
 /* A static channel whose exit is not attached is left to the stack, at every packet. */
 static void a_static_channel_without_exit_passes(void **state)
 {
@@ -222,6 +250,7 @@ const struct test static_tests[] = {
 	TEST(static_channels_relay_at_once),
 	TEST(a_static_channel_is_added_once_and_removed_whole),
 	TEST(the_next_hop_is_refreshed_at_the_deadline),
+	TEST(a_forgotten_neighbour_keeps_its_mac),
 	TEST(a_static_channel_without_exit_passes),
 	TEST(learning_leaves_static_channels_alone),
 	TEST(learning_takes_no_static_channels_peer),

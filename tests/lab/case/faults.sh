@@ -54,7 +54,7 @@ case_full_table() {
 	t down q c 0x4002 20 100
 	holds "the surplus, to the client" "$A" '.got == 20 and .wrong == 0'
 	counted '.up == 0 and .down == 0 and .stack == 40'
-	survived "the table of channels is full" 0 0 "at once"
+	survived "the table of channels is full" "$LOST" "$WRONG" "-"
 	relays 20                                    # and what is in the table is relayed as ever
 	t client e "$LAB_ID-client" "$LAB_CLIENT_IP" "$LAB_SERVER_IP:$LAB_PORT"
 	t client f "$LAB_ID-client" "$LAB_CLIENT_IP" "$LAB_SERVER_IP:$LAB_PORT"
@@ -66,7 +66,7 @@ case_full_table() {
 	t up f 0x4000 q 20 100
 	holds "a client too many" "$A" '.got == 20 and .wrong == 0'
 	counted '.up == 0 and .down == 0'
-	survived "the table of allocations is full" 0 0 "at once"
+	survived "the table of allocations is full" "$LOST" "$WRONG" "-"
 	relays 20
 	t refresh d 0
 	lab_wait 20 has_channels 2 || fail "$(channels) channels, not 2"
@@ -225,7 +225,7 @@ case_device_made_anew() {
 	lab_veth "peer:peer0=$LAB_PEER_IP/24" "server:srv1=$LAB_RELAY_IP/24"
 	troubled "srv1: the device was removed and has come back; .turnctl -i $instance attach srv1. puts"
 	t stream c 0x4000 p 100 10
-	lost "a device is removed and made anew, and is with the server" 0
+	lost "a device is removed and made anew, and is with the server" 1
 	ctl attach srv1 "${fused[@]}"
 	relays_again
 	content
@@ -287,7 +287,7 @@ coturn_dies() {
 	fault "kill -KILL $LAB_COTURN_PID" $((100 + 40 * $2)) "${@:3}"
 	kill_server
 	holds "$1" "$A" "(.up, .down) | .last_ms < 500 + $2 * 375 + $tolerance"
-	survived "$1" 0 0 "$(jq '[.up.last_ms, .down.last_ms] | max - 500' <<<"$A") ms"
+	survived "$1" "-" "$WRONG" "$(jq '[.up.last_ms, .down.last_ms] | max - 500' <<<"$A") ms"
 }
 case_coturn_on_any_address() {
 	lab_up one

@@ -123,7 +123,7 @@ no_static_left() {
 	[[ $(ctl channel count --static) == 0 ]] || fail "$AT: a static channel is left"
 	[[ -z $(managed) ]] || fail "$AT: a managed neighbour is left: $(managed)"
 }
-bore() { survived "kill -9 of $1, at $BOUNDARIES system calls that change something" 0 0 "the next command"; }
+bore() { survived "kill -9 of $1, at $BOUNDARIES system calls that change something" "$LOST" "$WRONG" "the next command"; }
 case_killed_attach() {
 	kills_begin one
 	at_every_change is_detached repaired_anew attach "${ATTACH[@]}"
@@ -180,7 +180,7 @@ case_killed_at_any_time() {
 			BOUNDARIES=$((BOUNDARIES + 1))
 		done
 	done
-	survived "kill -9 of attach and detach at $BOUNDARIES moments (chain)" 0 0 "the next command"
+	survived "kill -9 of attach and detach at $BOUNDARIES moments (chain)" "$LOST" "$WRONG" "the next command"
 }
 
 # Many at once: none hangs, none crashes, and what they leave is a state like any other.

@@ -219,6 +219,21 @@ static_channel() { # adds it to the instance of the laboratory
 	t allow c "$LAB_RELAY_IP:40000"
 	ctl channel add "$CLIENT" "$LAB_SERVER_IP:$LAB_PORT" 0x4000 "$LAB_RELAY_IP:40000" "$LAB_PEER_IP:$LAB_PEER_PORT"
 }
+# The kernel deletes managed neighbour entries with the carrier. Nobody but the channel's own packets is there then.
+case_static_link_fails() {
+	local gone="until ! ip -n $LAB_ID-server neigh show dev srv1 | grep -q lladdr; do :; done;"
+	lab_up two
+	attach --heartbeat 300ms
+	static_channel
+	passes 1
+	fault "$(peer link set peer0 down) $gone $(peer link set peer0 up)" 200 only=up
+	lost "the link of a static channel goes down and up" 1
+	fault "$(srv link set srv1 down) $(srv link set srv1 up)" 150 only=up
+	lost "the device of a static channel goes down and up" 1
+	flows 50
+	counted '.up == 50 and .down == 50 and .stack == 0'
+}
+
 # The kernel deletes managed neighbour entries when the device goes down, and others toggle ip_forward.
 case_static_upkeep_lapses() {
 	lab_up two

@@ -199,7 +199,7 @@ faulted() {
 	ctl attach srv0
 	gives 0 '^$' status --check
 	still_relays
-	survived "$name" 0 0 "the next status --check"   # a packet lost or wrong has ended this case
+	survived "$name" "$LOST" "$WRONG" "the next status --check"
 }
 on_clsact() { ctl -j status | jq -e '.devices[0].egress == "clsact"' >/dev/null; }
 delete_exit() { # MAP
@@ -359,7 +359,7 @@ case_pins_removed() {
 		detach
 		no_trace "without $what"
 	done
-	survived "pins removed by hand ('rm -r', or one of three)" 0 0 "the next status --check"  # as passes says
+	survived "pins removed by hand (rm -r, or one of three)" "$LOST" "$WRONG" "the next status --check"
 }
 
 # Another instance's programs are not taken for strays, and its own are, when its pins go.
