@@ -197,8 +197,12 @@ static __always_inline void turn_twin_to_client(struct __sk_buff *skb,
 	if (channel_surplus(length, sent->payload) < 0)
 		return;
 	rem = turn_flow_of_listener(sent, &rem_key);
-	if (rem && turn_peer_is_proven(&rem_key, rem))
+	if (!rem)
+		return;
+	if (turn_peer_is_proven(&rem_key, rem))
 		turn_twin(skb, sent, &rem_key, rem, PACKET_HEADERS + CHANNEL_HEADER, length);
+	else if (turn_is_sample(skb, &rem->sample, PACKET_HEADERS + CHANNEL_HEADER, length))
+		rem->sample.when = 0; /* too early: the next packet may be the proof */
 }
 
 #endif

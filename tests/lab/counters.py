@@ -62,6 +62,16 @@ class Channel:
             self.down += burst(self.peer.sock, self.client.relay, data.ljust(TOO_LARGE) if odd else data, count)
 
 
+def meet(channel):
+    """Two packets each way, awaited: the server has time to relay the first, which proves the channel."""
+    for _ in range(2):
+        channel.client.send(channel.client.data(channel.number, b"hello"), channel.client.server)
+        channel.peer.receive(time.monotonic() + 3)
+        channel.peer.send(b"hello", channel.client.relay)
+        channel.client.receive(time.monotonic() + 3)
+    return 2, 2
+
+
 def work(channels, cpu, packets):
     """Sends, on that CPU, and answers what it sent. By the clock, so that both are at the same flow."""
     os.sched_setaffinity(0, {cpu})
@@ -121,8 +131,9 @@ def main():
         "peer": ends.Tap(arg.peer.rpartition(":")[0], ends.pkttype(ends.OUTGOING) + ends.udp() +
                          ends.address(16, arg.relay_ip)),
     }
+    met = [meet(channel) for channel in channels]
     began = time.monotonic()
-    answers = [json.load(pipe) for pipe in [spawn(channels, cpu, arg.packets) for cpu in (0, 1)]]
+    answers = [met] + [json.load(pipe) for pipe in [spawn(channels, cpu, arg.packets) for cpu in (0, 1)]]
     seconds = time.monotonic() - began
     flows = {}
     for channel, *ways in zip(channels, *answers):
