@@ -133,10 +133,14 @@ static __always_inline void turn_answer_allocate(struct __sk_buff *skb,
  */
 static __always_inline void turn_bring_forward(struct turn_flow *flow, __u64 end)
 {
+	__u64 deadline;
+
 	if (end < flow->until)
 		flow->until = end;
-	if (end < flow->deadline)
-		flow->deadline = end;
+	/* by whoever moves it meanwhile, it may be stopped for good */
+	deadline = flow->deadline;
+	if (end < deadline)
+		__sync_val_compare_and_swap(&flow->deadline, deadline, end);
 }
 
 struct turn_channels {
@@ -399,7 +403,7 @@ static __always_inline void turn_answer_refresh(struct turn_alloc *alloc,
  * server then, but sends back what it is sent. (The path MTU, and so whether it is fragmented, is
  * whatever an ICMP message has said.)
  */
-static __always_inline int turn_is_echo(struct __sk_buff *skb, struct turn_key4 *tuple)
+static __always_inline int turn_is_echo(struct __sk_buff *skb, const struct turn_key4 *tuple)
 {
 	struct turn_reader *reader = turn_get_reader();
 	struct stun_message *m;
@@ -422,7 +426,7 @@ static __always_inline int turn_is_echo(struct __sk_buff *skb, struct turn_key4 
 }
 
 /* @skb holds a STUN response of @payload bytes from a served listener; @tuple is the client's. */
-static __always_inline void turn_answer(struct __sk_buff *skb, struct turn_key4 *tuple,
+static __always_inline void turn_answer(struct __sk_buff *skb, const struct turn_key4 *tuple,
 					const struct turn_config *config, __u32 payload)
 {
 	struct turn_reader *reader = turn_get_reader();

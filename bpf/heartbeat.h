@@ -15,6 +15,7 @@
 
 #define TURN_MISSES 3 /* heartbeats without a twin after which a flow is suspended */
 #define TURN_SLOW_MISSES 6 /* the same while the server is known to lose some */
+#define TURN_VOTES 120 /* s after its last twin: so long it speaks for the server, then for itself */
 #define TURN_LONGEST_SAMPLE 4 /* s that a sample waits for its twin, at most */
 #define TURN_PROOF 4  /* intervals that a twin is good for, if no packet comes to be missed */
 
@@ -95,12 +96,13 @@ static __always_inline void turn_take_sample(struct xdp_md *ctx, const struct tu
 {
 	__u32 at = PACKET_HEADERS + (v->to_peer ? CHANNEL_HEADER : 0);
 	struct turn_sample *sample = &v->flow->sample;
-	__u32 length = v->length & PACKET_LONGEST, wait = turn_stretch();
-	__u64 head = 0, tail = 0;
+	__u32 length = v->length & PACKET_LONGEST, stretch = turn_stretch();
+	__u64 head = 0, tail = 0, beat = (__u64)config->heartbeat * stretch, wait;
 
-	if (wait > TURN_LONGEST_SAMPLE)
-		wait = TURN_LONGEST_SAMPLE;
-	if (sample->when && now - sample->when < (__u64)wait * config->hz)
+	wait = (stretch > TURN_LONGEST_SAMPLE ? TURN_LONGEST_SAMPLE : stretch) * (__u64)config->hz;
+	if (v->flow->state == TURN_OFFLOADED && wait > beat - beat / 4)
+		wait = beat - beat / 4; /* each heartbeat has a sample of its own */
+	if (sample->when && now - sample->when < wait)
 		return;
 	if (length >= 8) {
 		if (bpf_xdp_load_bytes(ctx, at, &head, 8) ||
@@ -114,7 +116,9 @@ static __always_inline void turn_take_sample(struct xdp_md *ctx, const struct tu
 	sample->head = head;
 	sample->tail = tail;
 	sample->length = length;
-	sample->asked = v->flow->confirmed ? turn_pulse_ask(alloc, config, now) : 0;
+	sample->asked = v->flow->confirmed &&
+			now < v->flow->confirmed + (__u64)TURN_VOTES * config->hz &&
+			turn_pulse_ask(alloc, config, now);
 	sample->when = now ? now : 1;
 }
 
@@ -216,6 +220,17 @@ static __always_inline int turn_is_sound(struct xdp_md *ctx, const struct turn_v
 							     sizeof(struct udphdr), reader);
 }
 
+/* A stretch that has grown since the heartbeat was set holds at once: the server is short of CPU
+ * now. */
+static __always_inline void turn_stretch_beat(struct turn_flow *flow,
+					      const struct turn_config *config)
+{
+	__u64 interval = config->heartbeat, slow = interval * turn_stretch();
+
+	if (slow > interval && flow->beat < flow->confirmed + slow - slow / 4)
+		flow->beat = flow->confirmed + slow - slow / 4;
+}
+
 /* The packet goes to the server as a heartbeat. Of packets that come at once on several CPUs, one
  * moves the deadline, and only once. */
 static __always_inline void turn_leave_beat(struct turn_flow *flow,
@@ -224,7 +239,8 @@ static __always_inline void turn_leave_beat(struct turn_flow *flow,
 	__u64 deadline = flow->deadline, slow;
 	__u32 stretch = turn_stretch();
 
-	if (deadline > now ||
+	/* 0: stopped meanwhile */
+	if (!deadline || deadline > now ||
 	    __sync_val_compare_and_swap(&flow->deadline, deadline, now + 1) != deadline)
 		return;
 	turn_next_beat(flow, config, stretch, now);
@@ -267,9 +283,9 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 		return TURN_REASON_ENDED;
 	}
 	if (flow->state == TURN_OFFLOADED &&
-	    (now >= flow->proof ||
-	     (now < flow->beat && turn_is_silent(TURN_MISSES * (__u64)config->heartbeat, now))))
+	    (now >= flow->proof || turn_is_silent(TURN_MISSES * (__u64)config->heartbeat, now)))
 		turn_unconfirmed(flow);
+	turn_stretch_beat(flow, config);
 	if (flow->state == TURN_OFFLOADED && now < flow->beat) {
 		flow->due = turn_in(config->heartbeat, now);
 		if (flow->beat < flow->due)

@@ -46,7 +46,7 @@ static __always_inline __u32 turn_more_stretch(const struct turn_config *config,
 
 	TURN_UNROLL
 	for (step = 2; step <= TURN_PULSE_STEP; step *= 2) {
-		if ((__u64)config->heartbeat * stretch * 2 > TURN_HEARTBEAT_MOST * config->hz)
+		if ((__u64)config->heartbeat * stretch * 2 > TURN_STRETCH_MOST * config->hz)
 			break;
 		stretch *= 2;
 		if (asked / step <= answered)
@@ -55,13 +55,25 @@ static __always_inline __u32 turn_more_stretch(const struct turn_config *config,
 	return stretch;
 }
 
-/* A round is over: @asked heartbeats have gone to the server, @answered have come back. */
+/*
+ * A round is over: @asked heartbeats have gone to the server, @answered have come back. They come
+ * in waves, and the answers of one wave in the next round, so a few rounds are looked at together.
+ */
 static __always_inline void turn_judge_pulse(struct turn_pulse *pulse,
 					     const struct turn_config *config, __u32 asked,
 					     __u32 answered)
 {
 	__u32 stretch = pulse->stretch ? pulse->stretch : 1;
+	int alive = answered != 0;
 
+	if (stretch > 1 && (__u64)config->heartbeat * stretch > TURN_STRETCH_MOST * config->hz) {
+		pulse->stretch = stretch / 2; /* the interval was made longer meanwhile */
+		return;
+	}
+	asked += pulse->asked_of_late / 2;
+	answered += pulse->answered_of_late / 2;
+	pulse->asked_of_late = asked;
+	pulse->answered_of_late = answered;
 	if (asked < TURN_PULSE_LEAST || answered >= asked - asked / 16) {
 		pulse->bad = 0;
 		if (++pulse->good >= TURN_PULSE_GOOD) {
@@ -71,10 +83,12 @@ static __always_inline void turn_judge_pulse(struct turn_pulse *pulse,
 		return;
 	}
 	pulse->good = 0;
-	if (answered >= asked - asked / 4)
+	if (answered >= asked - asked / 4) {
 		pulse->bad = 0;
-	else if (answered && ++pulse->bad >= TURN_PULSE_BAD)
+	} else if (alive && ++pulse->bad >= TURN_PULSE_BAD) {
 		pulse->stretch = turn_more_stretch(config, stretch, asked, answered);
+		pulse->asked_of_late = pulse->answered_of_late = pulse->bad = 0;
+	}
 }
 
 /* A heartbeat of a flow of @alloc that was once proven goes to the server. Does its answer count? */
@@ -87,7 +101,7 @@ static __always_inline int turn_pulse_ask(struct turn_alloc *alloc,
 	if (!pulse)
 		return 0;
 	began = pulse->began;
-	if (now - began >= config->heartbeat / 2 &&
+	if (now >= began + config->heartbeat / 2 &&
 	    __sync_val_compare_and_swap(&pulse->began, began, now) == began)
 		turn_judge_pulse(pulse, config, __sync_lock_test_and_set(&pulse->asked, 0),
 				 __sync_lock_test_and_set(&pulse->answered, 0));

@@ -27,8 +27,8 @@ static __always_inline int turn_same_request(const struct turn_request *a,
 {
 	int i;
 
-	if (a->poisoned != b->poisoned || a->method != b->method || a->family != b->family || a->channel != b->channel ||
-	    a->port != b->port || a->peers != b->peers)
+	if (a->poisoned != b->poisoned || a->method != b->method || a->family != b->family ||
+	    a->channel != b->channel || a->port != b->port || a->peers != b->peers)
 		return 0;
 	for (i = 0; i < TURN_REQUEST_PEERS; i++)
 		if (!turn_same_ip(&a->peer[i], &b->peer[i]))
@@ -153,7 +153,7 @@ static __always_inline void turn_remember_allocate(const struct turn_key4 *tuple
  * Nothing under the message's transaction counts any more: what comes from the client under it,
  * and what the server answers, may both be somebody else's words.
  */
-static __always_inline void turn_poison(struct turn_key4 *tuple, struct turn_reader *reader)
+static __always_inline void turn_poison(const struct turn_key4 *tuple, struct turn_reader *reader)
 {
 	const struct stun_message *m = &reader->message;
 	struct turn_alloc *alloc;
@@ -203,13 +203,13 @@ static __always_inline void turn_stage_stun(struct xdp_md *ctx, struct turn_view
 	reader = turn_get_reader();
 	if (payload < STUN_HEADER || !reader)
 		return;
-	/* What the stack drops, no server answers: if an answer comes, it is not to this. */
+	/* What the stack drops, no server answers: if an answer comes, it is not to this. (What it
+	 * takes and we do not read, such as fragments, may share a transaction with what we read:
+	 * only the twin tells.) */
 	if (csum_ip4(v->p.ip) != 0xffff || !turn_read_sound(ctx, &v->p, payload, reader)) {
 		turn_event(TURN_EVENT_UNSOUND);
 		return;
 	}
-	if (payload > STUN_MAX)
-		payload = STUN_MAX; /* cut off, it is irregular, and poisons its transaction */
 	m = &reader->message;
 	verdict = stun_parse(reader->buffer, payload, m);
 	if (verdict != STUN_OK)

@@ -107,7 +107,8 @@ static __always_inline void turn_read_sent(struct __sk_buff *skb)
 	    bpf_skb_load_bytes(skb, PACKET_HEADERS, &sent.channel, sizeof(sent.channel)))
 		return;
 	turn_way_back(&sent, &key);
-	if (served && turn_is_echo(skb, &key))
+	if (served && !channel_number_ok(packet_be16(sent.channel.number)) &&
+	    turn_is_echo(skb, &key))
 		return;
 	if (sent.ip.frag_off & packet_be16(PACKET_FRAGMENT)) {
 		turn_fragmented(&sent, served ? turn_flow_of_listener(&sent, &key)
@@ -129,7 +130,6 @@ static __always_inline void turn_read_sent(struct __sk_buff *skb)
 		turn_twin_to_client(skb, &sent);
 		return;
 	}
-	turn_way_back(&sent, &key);
 	turn_answer(skb, &key, config, sent.payload);
 }
 

@@ -109,13 +109,13 @@ static __always_inline void turn_twin(struct __sk_buff *skb, const struct turn_s
 		turn_event(TURN_EVENT_OTHER_SOCKET);
 		return;
 	}
+	turn_pulse_answer(flow->sample.asked);
 	if (skb->vlan_present) {
 		turn_suspend(flow, TURN_REASON_TAGGED);
 		return;
 	}
 	flow->sample.when = 0;
 	turn_take_hop(skb, sent, flow);
-	turn_pulse_answer(flow->sample.asked);
 	stretch = turn_stretch();
 	flow->confirmed = now;
 	flow->proof = now + (__u64)TURN_PROOF * config->heartbeat * stretch;

@@ -64,7 +64,7 @@ problem(struct json_object *problems, const char *fmt, ...)
 	json_object_array_add(problems, json_object_new_string(text));
 }
 
-static void check_device(const struct turnctl_instance *instance,
+static void check_device(const struct turnctl_instance *instance, const struct turn_config *config,
 			 const struct turnctl_device_state *state, struct json_object *problems)
 {
 	const char *name = state->exists ? state->link.name : state->device.name;
@@ -88,6 +88,10 @@ static void check_device(const struct turnctl_instance *instance,
 	if (state->stages != state->expected)
 		problem(problems, "%s: %d of %d XDP programs are in place; 'turnctl%s attach %s' puts them "
 			"back", name, state->stages, state->expected, option, name);
+	if (state->stages && state->chain.mode != config->mode)
+		problem(problems, "%s: its programs run in %s mode, and the instance in %s mode; 'turnctl%s "
+			"attach %s' changes them", name, turnctl_mode_name(state->chain.mode),
+			turnctl_mode_name(config->mode), option, name);
 	if (!state->egress)
 		problem(problems, "%s: turn_egress is not at TC egress, so nothing is learned; 'turnctl%s "
 			"attach %s' puts it back", name, option, name);
@@ -229,11 +233,16 @@ static void add_tables(struct json_object *document, const struct turnctl_instan
 	double rate;
 
 	clock.now = turnctl_now(instance, &err);
-	if (turnctl_allocations_read(instance, clock.now, &allocated, &allocations, &err))
+	if (!clock.now ||
+	    turnctl_allocations_read(instance, clock.now, &allocated, &allocations, &err)) {
+		problem(problems, "%s", err.text);
 		return;
+	}
 	free(allocated);
-	if (turnctl_channels_read(instance, &list, &count, &err))
+	if (turnctl_channels_read(instance, &list, &count, &err)) {
+		problem(problems, "%s", err.text);
 		return;
+	}
 	for (i = 0; i < count; i++) {
 		const struct turn_flow *up = &list[i].to_peer, *down = &list[i].to_client;
 
@@ -362,7 +371,7 @@ static int fill(struct json_object *document, const struct turnctl_instance *ins
 		if (words->device && strcmp(words->device, name))
 			continue;
 		shown++;
-		check_device(instance, &states[i], problems);
+		check_device(instance, &config, &states[i], problems);
 		json_object_array_add(devices, device_object(&states[i]));
 	}
 	free(states);

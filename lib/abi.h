@@ -21,6 +21,7 @@
 
 #define TURN_DEVICES 32   /* attached devices of one instance */
 #define TURN_HEARTBEAT_MOST 60 /* s between two heartbeats of a direction */
+#define TURN_STRETCH_MOST 16 /* s, of a stretched interval: turn-rs closes a session after 20 s */
 #define TURN_LISTENERS 16 /* served listeners of one instance */
 #define TURN_EXTERNAL 16  /* --external-ip mappings */
 #define TURN_REQUESTS 8   /* requests in flight that are remembered per allocation */
@@ -246,6 +247,7 @@ struct turn_pulse {
 	__u32 waiting;
 	__u32 asked;    /* went to the server */
 	__u32 answered; /* were relayed by it */
+	__u32 asked_of_late, answered_of_late; /* in earlier rounds, each worth half the next */
 	__u32 bad, good; /* rounds in a row in which some were answered, but too few, or nearly all */
 	__u32 stretch; /* the interval is multiplied by this; 0 is 1 */
 };

@@ -32,6 +32,7 @@ struct jobs {
 	struct job job[TURN_DEVICES]; /* the client's first */
 	int count;
 	enum turn_mode mode;
+	bool under_way; /* programs are being changed: there is something to undo */
 };
 
 static int find_links(const struct turnctl_attach *attach, struct jobs *jobs,
@@ -256,6 +257,7 @@ static int carry_out(const struct turnctl_instance *instance, struct jobs *jobs,
 {
 	int code = 0, i;
 
+	jobs->under_way = true;
 	for (i = 0; i < jobs->count && !code; i++)
 		code = turnctl_chain_make_way(&jobs->job[i].plan, err);
 	turnctl_leftovers_remove(turnctl_instance_id(instance));
@@ -306,7 +308,8 @@ static void undo(struct turnctl_instance *instance, const struct jobs *jobs,
 		const struct job *job = &jobs->job[i];
 
 		if (job->before.ifindex) {
-			undo_known(instance, job, before->mode, err);
+			if (jobs->under_way)
+				undo_known(instance, job, before->mode, err);
 			continue;
 		}
 		index = job->begun ? turnctl_device_find(instance, job->link.ifindex, &device) : -1;

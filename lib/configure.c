@@ -65,10 +65,10 @@ void turnctl_configure_back(const struct turnctl_instance *instance,
 
 	if (turnctl_config_read(instance, &now, NULL))
 		return;
+	turnctl_config_write(instance, before, NULL);
 	for (i = 0; i < TURN_LISTENERS; i++)
 		if (now.listener[i].port && !before->listener[i].port)
 			serve(instance, TURN_UNSERVE, now.listener[i].port, NULL);
-	turnctl_config_write(instance, before, NULL);
 }
 
 int turnctl_configure(const struct turnctl_instance *instance, const struct turnctl_attach *attach,
@@ -89,12 +89,12 @@ int turnctl_configure(const struct turnctl_instance *instance, const struct turn
 		code = add_listener(&config, &standard, err);
 	for (i = 0; i < attach->externals && !code; i++)
 		code = add_external(&config, &attach->external[i], err);
-	if (!code)
-		code = turnctl_config_write(instance, &config, err);
+	/* before it is noted: a port that a killed command has counted in is harmless, a listener whose
+	 * port is not would never be served */
 	for (i = 0; i < TURN_LISTENERS && !code; i++)
 		if (config.listener[i].port && !before->listener[i].port)
 			code = serve(instance, TURN_SERVE, config.listener[i].port, err);
-	return code;
+	return code ? code : turnctl_config_write(instance, &config, err);
 }
 
 void turnctl_configure_plan(const struct turnctl_attach *attach, bool exists,

@@ -212,10 +212,11 @@ int turnctl_detach(const char *name, const char *wanted, struct turnctl_error *e
 	}
 	if (!code)
 		strays = turnctl_strays_clear(wanted, err);
-	if (!code && strays >= 0 && !turnctl_device_any(&instance))
-		code = turnctl_instance_end(&instance, err);
 	if (!code && !wanted)
 		code = turnctl_remains_clear(name, NULL, err);
+	/* last, since the lock goes with the last instance's pins */
+	if (code >= 0 && strays >= 0 && !turnctl_device_any(&instance))
+		code = turnctl_instance_end(&instance, err);
 	if (code >= 0 && wanted && !found && !strays)
 		code = turnctl_fail(err, TURNCTL_NOT_ATTACHED, "%s is not attached", wanted);
 	turnctl_instance_close(&instance);

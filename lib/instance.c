@@ -188,7 +188,8 @@ static int nothing_attached(const struct turnctl_instance *instance, struct turn
 	size_t used = 0;
 
 	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && used < sizeof(others))
+		if (entry->d_name[0] != '.' && strcmp(entry->d_name, instance->name) &&
+		    used < sizeof(others))
 			used += snprintf(others + used, sizeof(others) - used, "%s%s",
 					 used ? ", " : "", entry->d_name);
 	if (dir)

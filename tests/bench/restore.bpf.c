@@ -67,9 +67,12 @@ int bench_restore(struct xdp_md *ctx)
 	*(__u32 *)(data + 38) = shape.udp[1];
 	*(__u32 *)(data + 42) = shape.payload;
 	if (shape.vary == BENCH_TRANSACTION) {
-		if (data + BENCH_TRANSACTION_AT + 2 > (void *)(long)ctx->data_end)
+		__u16 next = bench_next();
+
+		if (data + BENCH_TRANSACTION_AT + 4 > (void *)(long)ctx->data_end)
 			return XDP_ABORTED;
-		*(__u16 *)(data + BENCH_TRANSACTION_AT) = bench_next();
+		*(__u16 *)(data + BENCH_TRANSACTION_AT) = next;
+		*(__u16 *)(data + BENCH_TRANSACTION_AT + 2) = ~next; /* the checksum stays right */
 	}
 	bpf_tail_call(ctx, &bench_target, 0);
 	return XDP_ABORTED;

@@ -78,6 +78,18 @@ static void too_long(struct message *m)
 	stun_add_address(m, A_PEER, PEER2);
 }
 
+/* What of it we would read is a whole message; what a server reads is anybody's guess. */
+static void a_tail_behind_1024(struct message *m)
+{
+	static const __u8 filler[1024 - 20 - 8 - 12 - 4];
+
+	begin_bind(m, TRANSACTION);
+	stun_add(m, A_SOFTWARE, filler, sizeof(filler));
+	stun_add_address(m, A_PEER, PEER);
+	stun_add_address(m, A_PEER, PEER2);
+	put16(m->data + 2, 1024 - 20);
+}
+
 /* The first request, then the second; the server says success; nothing is learned from either. */
 static void expect_poisoned(struct fixture *f, void (*first)(struct message *m),
 			    void (*second)(struct message *m), const char *name)
@@ -112,6 +124,7 @@ static void expect_poisoned(struct fixture *f, void (*first)(struct message *m),
 	PAIR(an_irregular_request_poisons_what_follows, irregular_two_peers, bind_peer)            \
 	PAIR(an_ipv6_bind_poisons, bind_peer, bind_ipv6)                                           \
 	PAIR(an_ipv6_bind_poisons_what_follows, bind_ipv6, bind_peer)                              \
+	PAIR(a_tail_behind_the_longest_message_poisons, bind_peer, a_tail_behind_1024)             \
 	PAIR(a_request_that_is_too_long_poisons, bind_peer, too_long)                              \
 	PAIR(a_request_that_is_too_long_poisons_what_follows, too_long, bind_peer)
 

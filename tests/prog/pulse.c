@@ -27,7 +27,13 @@ static void pulse_write(struct fixture *f, struct turn_pulse pulse)
 /* One heartbeat to a peer, which the server relays if @answered. */
 static void beat(struct fixture *f, bool answered)
 {
+	struct turn_flow flow;
+
 	flow_due(f, to_peer_key(NUMBER));
+	flow = flow_of(f, to_peer_key(NUMBER));
+	if (flow.confirmed)
+		flow.confirmed = now(f) - 60 * f->config.hz; /* due, however far apart they are */
+	flow_write(f, to_peer_key(NUMBER), &flow);
 	assert_int_equal(client_data(f, NUMBER, "beat"), XDP_PASS);
 	if (answered)
 		twin_to_peer(f, PEER, "beat");
@@ -56,19 +62,21 @@ static void the_pulse_is_judged(void **state)
 		{ "a bad round", 2, { .asked = 100, .answered = 50, .stretch = 1 },
 		  { .bad = 1, .stretch = 1 } },
 		{ "at first there is no stretch", 2, { .asked = 100, .answered = 50, .bad = 1 },
-		  { .bad = 2, .stretch = 2 } },
+		  { .stretch = 2 } },
 		{ "another", 2, { .asked = 100, .answered = 50, .bad = 1, .good = 5, .stretch = 1 },
-		  { .bad = 2, .stretch = 2 } },
+		  { .stretch = 2 } },
 		{ "and another", 2, { .asked = 100, .answered = 50, .bad = 2, .stretch = 2 },
-		  { .bad = 3, .stretch = 4 } },
+		  { .stretch = 4 } },
 		{ "a third is answered", 2, { .asked = 99, .answered = 33, .bad = 2, .stretch = 1 },
-		  { .bad = 3, .stretch = 4 } },
+		  { .stretch = 4 } },
 		{ "hardly any is answered", 2, { .asked = 100, .answered = 1, .bad = 2, .stretch = 1 },
-		  { .bad = 3, .stretch = 8 } },
-		{ "a minute is the most", 2, { .asked = 100, .answered = 1, .bad = 9, .stretch = 16 },
-		  { .bad = 10, .stretch = 16 } },
+		  { .stretch = 8 } },
+		{ "16 s is the most", 2, { .asked = 100, .answered = 1, .bad = 9, .stretch = 8 },
+		  { .stretch = 8 } },
+		{ "a longer interval was set", 10, { .asked = 100, .answered = 100, .stretch = 8 },
+		  { .stretch = 4 } },
 		{ "also of a long interval", 31, { .asked = 100, .answered = 1, .bad = 9,
-						   .stretch = 1 }, { .bad = 10, .stretch = 1 } },
+						   .stretch = 1 }, { .stretch = 1 } },
 		{ "the server is gone, not slow", 2, { .asked = 100, .bad = 1, .stretch = 1 },
 		  { .bad = 1, .stretch = 1 } },
 		{ "too few to tell", 2, { .asked = 63, .answered = 1, .bad = 1, .stretch = 1 },
@@ -81,6 +89,12 @@ static void the_pulse_is_judged(void **state)
 		  { .good = 7, .stretch = 4 } },
 		{ "good for long", 2, { .asked = 100, .answered = 94, .good = 7, .stretch = 4 },
 		  { .stretch = 2 } },
+		{ "a wave, and its answers late", 2, { .asked = 100, .answered = 100,
+						       .asked_of_late = 400, .answered_of_late = 40,
+						       .bad = 1, .stretch = 1 }, { .stretch = 4 } },
+		{ "what was bad long ago", 2, { .asked = 100, .answered = 100, .asked_of_late = 10,
+						.answered_of_late = 0, .bad = 1, .stretch = 1 },
+		  { .good = 1, .stretch = 1 } },
 		{ "later answers than questions", 2, { .asked = 100, .answered = 120, .good = 7,
 						       .stretch = 2 }, { .stretch = 1 } },
 	};
@@ -226,10 +240,28 @@ static void a_stretched_heartbeat_is_late(void **state)
 
 	/* the next look is never later than the heartbeat */
 	flow.due = flow.deadline = now(f);
+	flow.confirmed = now(f) - 60 * f->config.hz;
 	flow.beat = now(f) + 5;
 	flow_write(f, to_peer_key(NUMBER), &flow);
 	assert_int_equal(client_data(f, NUMBER, "data"), XDP_REDIRECT);
 	assert_int_equal(flow_of(f, to_peer_key(NUMBER)).deadline, flow.beat);
+}
+
+/* What was set before the server was found to be slow is put off, too. */
+static void a_stretch_holds_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct turn_stats before;
+	struct turn_flow flow;
+
+	relaying(f);
+	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8 });
+	flow_due(f, to_peer_key(NUMBER));
+	before = counters(f);
+	assert_int_equal(client_data(f, NUMBER, "data"), XDP_REDIRECT);
+	expect_counted(f, &before, .to_peer_packets = 1, .to_peer_bytes = 4);
+	flow = flow_of(f, to_peer_key(NUMBER));
+	assert_int_equal(flow.beat, flow.confirmed + 8 * f->config.heartbeat * 3 / 4);
 }
 
 /* The longest frame that fits, and one that does not: as on the fast path. */
@@ -411,6 +443,7 @@ const struct test pulse_tests[] = {
 	TEST(an_allocation_has_eight_votes),
 	TEST(what_does_not_fit_is_no_heartbeat),
 	TEST(a_stretched_heartbeat_is_late),
+	TEST(a_stretch_holds_at_once),
 	TEST(what_is_only_looked_at_must_fit),
 	TEST(a_proof_lasts_until_a_late_heartbeat),
 	TEST(silence_is_heard_between_late_heartbeats),

@@ -296,7 +296,7 @@ static void a_proof_does_not_last(void **state)
 
 	/* nor is a deadline ever later than the proof's end */
 	flow.proof = now(f) + f->config.hz;
-	flow.deadline = flow.beat = 0;
+	flow.deadline = flow.beat = 1;
 	flow_write(f, to_peer_key(NUMBER), &flow);
 	assert_int_equal(client_data(f, NUMBER, "data"), XDP_PASS);
 	assert_int_equal(flow_of(f, to_peer_key(NUMBER)).deadline, flow.proof);
