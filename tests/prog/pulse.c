@@ -127,6 +127,7 @@ static void the_pulse_is_judged(void **state)
 static void the_pulse_counts_proven_channels(void **state)
 {
 	struct fixture *f = *state;
+	struct turn_flow flow;
 	int i;
 
 	f->live = true;
@@ -147,6 +148,15 @@ static void the_pulse_counts_proven_channels(void **state)
 	beat(f, false);
 	assert_int_equal(pulse_read(f).asked, 4);
 	assert_int_equal(pulse_read(f).answered, 3);
+
+	/* what was proven long ago speaks for itself alone */
+	flow = flow_of(f, to_peer_key(NUMBER));
+	flow.state = TURN_SUSPENDED;
+	flow.confirmed = now(f) - 121 * f->config.hz;
+	flow.sample.when = flow.deadline = 0;
+	flow_write(f, to_peer_key(NUMBER), &flow);
+	assert_int_equal(client_data(f, NUMBER, "again"), XDP_PASS);
+	assert_int_equal(pulse_read(f).asked, 4);
 }
 
 /* However many channels: what one client's do not get from the server says little about it. */
