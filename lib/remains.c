@@ -16,7 +16,6 @@
 #include "exits.h"
 #include "leftovers.h"
 #include "link.h"
-#include "objects.h"
 #include "owner.h"
 #include "statics.h"
 
