@@ -227,8 +227,11 @@ static __always_inline void turn_stretch_beat(struct turn_flow *flow,
 {
 	__u64 interval = config->heartbeat, slow = interval * turn_stretch();
 
-	if (slow > interval && flow->beat < flow->confirmed + slow - slow / 4)
-		flow->beat = flow->confirmed + slow - slow / 4;
+	if (slow <= interval || flow->beat >= flow->confirmed + slow - slow / 4)
+		return;
+	flow->beat = flow->confirmed + slow - slow / 4;
+	if (flow->proof < flow->beat + slow)
+		flow->proof = flow->beat + slow; /* lest it end before the heartbeat */
 }
 
 /* The packet goes to the server as a heartbeat. Of packets that come at once on several CPUs, one

@@ -272,6 +272,7 @@ static void a_stretch_holds_at_once(void **state)
 	expect_counted(f, &before, .to_peer_packets = 1, .to_peer_bytes = 4);
 	flow = flow_of(f, to_peer_key(NUMBER));
 	assert_int_equal(flow.beat, flow.confirmed + 8 * f->config.heartbeat * 3 / 4);
+	assert_true(flow.proof > flow.beat);
 }
 
 /* The longest frame that fits, and one that does not: as on the fast path. */
