@@ -12,6 +12,7 @@
 
 #include "objects.h"
 #include "owner.h"
+#include "suited.h"
 
 /* ---- attaching -------------------------------------------------------------------------------- */
 
@@ -50,13 +51,6 @@ static int check_attached(const struct turnctl_chain_plan *plan, int expected,
 			    plan->device, found, expected);
 }
 
-static int no_native(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
-{
-	return turnctl_fail(err, EOPNOTSUPP,
-			    "the driver of %s has no native XDP; --mode skb works with any driver, more "
-			    "slowly", plan->device);
-}
-
 static int attach_fused(const struct turnctl_chain_plan *plan, const struct turnctl_chain *chain,
 			struct turnctl_error *err)
 {
@@ -78,7 +72,7 @@ static int attach_fused(const struct turnctl_chain_plan *plan, const struct turn
 		close(opts.old_prog_fd);
 	bpf_object__close(object);
 	if (code == -EOPNOTSUPP && plan->mode == TURN_NATIVE)
-		return no_native(plan, err);
+		return turnctl_suited_no_native(plan->device, err);
 	if (code)
 		return turnctl_fail_errno(err, -code, "cannot attach turn_fused to %s",
 					  plan->device);
@@ -91,7 +85,7 @@ static int explain_attach_error(const struct turnctl_chain_plan *plan, int code,
 	char text[128];
 
 	if (code == -EOPNOTSUPP && plan->mode == TURN_NATIVE)
-		return no_native(plan, err);
+		return turnctl_suited_no_native(plan->device, err);
 	libxdp_strerror(code, text, sizeof(text));
 	return turnctl_fail(err, -code, "cannot attach to %s: %s (-v shows more)", plan->device,
 			    text);

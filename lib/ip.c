@@ -16,6 +16,14 @@
 
 /* ---- as text and as bytes ---- */
 
+struct turnctl_ip turnctl_ip4(__be32 address)
+{
+	struct turnctl_ip ip = { .family = AF_INET };
+
+	memcpy(ip.bytes, &address, sizeof(address));
+	return ip;
+}
+
 size_t turnctl_ip_len(const struct turnctl_ip *ip)
 {
 	return ip->family == AF_INET ? 4 : 16;

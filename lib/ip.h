@@ -18,6 +18,9 @@ struct turnctl_ip {
 	__u8 bytes[16];
 };
 
+/* An IPv4 address, given in network order. */
+struct turnctl_ip turnctl_ip4(__be32 address);
+
 /* The bytes that @ip's family uses: 4 or 16. */
 size_t turnctl_ip_len(const struct turnctl_ip *ip);
 

@@ -24,14 +24,6 @@
 
 /* ---- what they need outside of the tables -------------------------------------------------------- */
 
-static struct turnctl_ip ip4(__be32 address)
-{
-	struct turnctl_ip ip = { .family = AF_INET };
-
-	memcpy(ip.bytes, &address, sizeof(address));
-	return ip;
-}
-
 static bool relies_on(const struct turn_flow *flow, __u32 ifindex, __be32 hop)
 {
 	return (flow->flags & TURN_MANAGED) && flow->hop.v4 == hop && flow->ifindex == ifindex;
@@ -65,7 +57,7 @@ static bool any_static(const struct turnctl_channel *list, size_t count, const s
 
 static void release_hop(const struct turn_flow *flow)
 {
-	struct turnctl_ip hop = ip4(flow->hop.v4);
+	struct turnctl_ip hop = turnctl_ip4(flow->hop.v4);
 
 	if (flow->flags & TURN_MANAGED)
 		turnctl_neigh_manage(flow->ifindex, &hop, false, NULL);
@@ -144,7 +136,7 @@ int turnctl_statics_end(const struct turnctl_instance *instance, struct turnctl_
 static int check_local(const char *what, const struct turnctl_endpoint *endpoint,
 		       struct turnctl_error *err)
 {
-	struct turnctl_ip ip = ip4(endpoint->ip.v4);
+	struct turnctl_ip ip = turnctl_ip4(endpoint->ip.v4);
 	char text[INET_ADDRSTRLEN];
 	int local = turnctl_ip_is_local(&ip, err);
 
@@ -161,7 +153,7 @@ static int find_hop(const struct turnctl_instance *instance, const struct turnct
 		    const struct turnctl_endpoint *to, const struct turnctl_endpoint *from,
 		    struct turn_static_hop *hop, struct turnctl_error *err)
 {
-	struct turnctl_ip dst = ip4(to->ip.v4), src = ip4(from->ip.v4);
+	struct turnctl_ip dst = turnctl_ip4(to->ip.v4), src = turnctl_ip4(from->ip.v4);
 	char text[INET_ADDRSTRLEN];
 	struct turnctl_route route;
 	struct turnctl_link link;
@@ -207,7 +199,7 @@ static int find_hop(const struct turnctl_instance *instance, const struct turnct
 
 static int manage_hop(const struct turn_static_hop *hop, struct turnctl_error *err)
 {
-	struct turnctl_ip ip = ip4(hop->ip.v4);
+	struct turnctl_ip ip = turnctl_ip4(hop->ip.v4);
 
 	return turnctl_neigh_manage(hop->ifindex, &ip, true, err);
 }

@@ -6,6 +6,13 @@
 
 #include "probe.h"
 
+int turnctl_suited_no_native(const char *device, struct turnctl_error *err)
+{
+	return turnctl_fail(err, EOPNOTSUPP,
+			    "the driver of %s has no native XDP; --mode skb works with any driver, more "
+			    "slowly", device);
+}
+
 /* Can the driver run programs in native mode? A kernel before 6.3 shows it only by the attach. */
 static int check_native(const struct turnctl_link *link, struct turnctl_error *err)
 {
@@ -14,9 +21,7 @@ static int check_native(const struct turnctl_link *link, struct turnctl_error *e
 	if (turnctl_xdp_features(link->ifindex, &features))
 		return 0;
 	if (!(features & TURNCTL_XDP_BASIC))
-		return turnctl_fail(err, EOPNOTSUPP,
-				    "the driver of %s has no native XDP; --mode skb works with any driver, "
-				    "more slowly", link->name);
+		return turnctl_suited_no_native(link->name, err);
 	return 0;
 }
 

@@ -6,6 +6,9 @@
 #include "chain.h"
 #include "link.h"
 
+/* -EOPNOTSUPP, with the sentence: the driver cannot run programs in native mode. */
+int turnctl_suited_no_native(const char *device, struct turnctl_error *err);
+
 /* All that can be told before: kind of device, state, VLAN devices above it, the driver's word. */
 int turnctl_suited(const struct turnctl_link *link, enum turn_mode mode, struct turnctl_error *err);
 

@@ -3,24 +3,15 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "neighbour.h"
 #include "route.h"
 #include "sysctl.h"
 
-static struct turnctl_ip ip4(const union turn_ip *from)
-{
-	struct turnctl_ip ip = { .family = AF_INET };
-
-	memcpy(ip.bytes, &from->v4, sizeof(from->v4));
-	return ip;
-}
-
 /* Is the flow's next hop the one that it was added with? Else it follows a route that has moved. */
 static bool is_on_its_way(const struct turn_flow *flow, const struct turnctl_ip *hop)
 {
-	struct turnctl_ip to = ip4(&flow->daddr), from = ip4(&flow->saddr);
+	struct turnctl_ip to = turnctl_ip4(flow->daddr.v4), from = turnctl_ip4(flow->saddr.v4);
 	struct turnctl_route route;
 
 	return !turnctl_route_get(&to, &from, &route, NULL) &&
@@ -31,7 +22,7 @@ static bool is_on_its_way(const struct turn_flow *flow, const struct turnctl_ip 
 /* A device that is gone or down is not complained of here. */
 static bool has_lapsed(const struct turn_flow *flow)
 {
-	struct turnctl_ip hop = ip4(&flow->hop);
+	struct turnctl_ip hop = turnctl_ip4(flow->hop.v4);
 	bool managed;
 
 	return (flow->flags & TURN_MANAGED) && is_on_its_way(flow, &hop) &&
@@ -66,7 +57,7 @@ void turnctl_upkeep_read(const struct turnctl_channel *list, size_t count,
 
 static int renew(const struct turn_flow *flow, struct turnctl_error *err)
 {
-	struct turnctl_ip hop = ip4(&flow->hop);
+	struct turnctl_ip hop = turnctl_ip4(flow->hop.v4);
 
 	return has_lapsed(flow) ? turnctl_neigh_manage(flow->ifindex, &hop, true, err) : 0;
 }
