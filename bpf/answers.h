@@ -101,6 +101,10 @@ static __always_inline void turn_answer_allocate(struct __sk_buff *skb,
 		turn_event(TURN_EVENT_ECHOED); /* no server relays from where it listens */
 		return;
 	}
+	if (turn_is_doubted(tuple, now, config->hz)) {
+		turn_event(TURN_EVENT_DOUBTED);
+		return;
+	}
 	lifetime = (m->has & STUN_HAS_LIFETIME) ? m->lifetime : config->allocation_lifetime;
 
 	alloc = bpf_map_lookup_elem(&turn_allocs, tuple);
@@ -405,23 +409,16 @@ static __always_inline void turn_answer_refresh(struct turn_alloc *alloc,
  */
 static __always_inline int turn_is_echo(struct __sk_buff *skb, const struct turn_key4 *tuple)
 {
-	struct turn_reader *reader = turn_get_reader();
-	struct stun_message *m;
-	__u16 method;
+	__u8 header[STUN_HEADER];
+	__u16 type;
 
-	if (!reader || bpf_skb_load_bytes(skb, PACKET_HEADERS, reader->buffer, STUN_HEADER) ||
-	    !stun_is_stun(reader->buffer))
+	if (bpf_skb_load_bytes(skb, PACKET_HEADERS, header, sizeof(header)) ||
+	    !stun_is_stun(header))
 		return 0;
-	m = &reader->message;
-	__builtin_memset(m, 0, sizeof(*m));
-	m->type = stun_read16(reader->buffer);
-	__builtin_memcpy(m->transaction, reader->buffer + 8, sizeof(m->transaction));
-	method = STUN_METHOD(m->type);
-	if ((m->type & STUN_CLASS_MASK) != STUN_REQUEST ||
-	    (method != STUN_ALLOCATE && !turn_is_of_allocation(method)))
+	type = stun_read16(header);
+	if ((type & STUN_CLASS_MASK) != STUN_REQUEST || !turn_is_learned(STUN_METHOD(type)))
 		return 0;
-	turn_event(TURN_EVENT_ECHOED);
-	turn_poison(tuple, reader);
+	turn_doubt(tuple);
 	return 1;
 }
 
@@ -453,7 +450,7 @@ static __always_inline void turn_answer(struct __sk_buff *skb, const struct turn
 			turn_answer_allocate(skb, tuple, m, config, now);
 		return;
 	}
-	if (!turn_is_of_allocation(method))
+	if (!turn_is_learned(method))
 		return;
 	alloc = bpf_map_lookup_elem(&turn_allocs, tuple);
 	if (!alloc)

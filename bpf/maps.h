@@ -90,6 +90,22 @@ struct {
 	__type(value, struct turn_config);
 } turn_config SEC(".maps");
 
+/* When a client was last seen to send what only a server says (doubts.h), by a hash of the 5-tuple,
+ * and when somebody was of whom it cannot be told who it is. In jiffies. */
+#define TURN_DOUBTS 32768
+
+struct turn_doubts {
+	__u64 everybody;
+	__u64 about[TURN_DOUBTS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct turn_doubts);
+} turn_doubts SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -12,6 +12,7 @@
 #define TURN_REQUESTS_H
 
 #include "allocs.h"
+#include "doubts.h"
 #include "reader.h"
 
 static __always_inline int turn_same_transaction(const __u8 *a, const __u8 *b)
@@ -149,55 +150,29 @@ static __always_inline void turn_remember_allocate(const struct turn_key4 *tuple
 	}
 }
 
-/*
- * Nothing under the message's transaction counts any more: what comes from the client under it,
- * and what the server answers, may both be somebody else's words.
- */
-static __always_inline void turn_poison(const struct turn_key4 *tuple, struct turn_reader *reader)
+/* Is it one of the methods that are learned from? */
+static __always_inline int turn_is_learned(__u16 method)
 {
-	const struct stun_message *m = &reader->message;
-	struct turn_alloc *alloc;
-
-	if (STUN_METHOD(m->type) == STUN_ALLOCATE) {
-		turn_remember_allocate(tuple, m, 1);
-		return;
-	}
-	alloc = bpf_map_lookup_elem(&turn_allocs, tuple);
-	if (!alloc)
-		return;
-	__builtin_memset(&reader->request, 0, sizeof(reader->request));
-	__builtin_memcpy(reader->request.transaction, m->transaction, sizeof(m->transaction));
-	reader->request.method = STUN_METHOD(m->type);
-	reader->request.poisoned = 1;
-	turn_remember(alloc, &reader->request);
-}
-
-/* Is it one of the methods that are learned from, other than Allocate? */
-static __always_inline int turn_is_of_allocation(__u16 method)
-{
-	return method == STUN_REFRESH || method == STUN_CREATE_PERMISSION ||
-	       method == STUN_CHANNEL_BIND;
+	return method == STUN_ALLOCATE || method == STUN_REFRESH ||
+	       method == STUN_CREATE_PERMISSION || method == STUN_CHANNEL_BIND;
 }
 
 /* The STUN stage: @v is a frame at a port of ours that no flow claims. */
 static __always_inline void turn_stage_stun(struct xdp_md *ctx, struct turn_view *v)
 {
-	struct turn_config *config = turn_configuration();
+	__u16 type = turn_stun_type(v), method = STUN_METHOD(type);
 	struct turn_reader *reader;
 	struct stun_message *m;
 	struct turn_alloc *alloc;
 	enum stun_verdict verdict;
 	int payload, usable;
-	__u16 class, method;
 
-	/* at least a header: also lets the verifier read the first bytes in place */
-	if ((void *)(v->p.payload + STUN_HEADER) > v->end || !stun_is_stun(v->p.payload) ||
-	    !config || !turn_served(config, v->key->daddr, v->key->dport) ||
-	    !turn_same_mac(v->p.eth->h_dest, turn_self.mac))
+	if (type == TURN_ALLOCATED) {
+		turn_doubt(v->key);
 		return;
-	class = stun_read16(v->p.payload) & STUN_CLASS_MASK;
-	method = STUN_METHOD(stun_read16(v->p.payload));
-	if (class == STUN_INDICATION || (method != STUN_ALLOCATE && !turn_is_of_allocation(method)))
+	}
+	if ((type & STUN_CLASS_MASK) != STUN_REQUEST || !turn_is_learned(method) ||
+	    !turn_same_mac(v->p.eth->h_dest, turn_self.mac))
 		return;
 	payload = packet_udp4_whole(&v->p, v->end - (void *)v->p.eth);
 	reader = turn_get_reader();
@@ -215,12 +190,6 @@ static __always_inline void turn_stage_stun(struct xdp_md *ctx, struct turn_view
 	if (verdict != STUN_OK)
 		turn_event(verdict == STUN_TOO_LONG ? TURN_EVENT_TOO_LONG : TURN_EVENT_IRREGULAR);
 	v->key->channel = 0;
-	if (class != STUN_REQUEST) {
-		/* sent to have it echoed, and taken for the server's */
-		turn_event(TURN_EVENT_ECHOED);
-		turn_poison(v->key, reader);
-		return;
-	}
 	if (method == STUN_ALLOCATE) {
 		turn_remember_allocate(v->key, m, verdict != STUN_OK);
 		return;

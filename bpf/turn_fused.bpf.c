@@ -17,8 +17,10 @@ int turn_fused(struct xdp_md *ctx)
 	struct turn_key4 key;
 	__u32 verdict;
 
-	if (!turn_look(ctx, &view, &key))
+	if (!turn_look(ctx, &view, &key)) {
+		turn_doubt_unread(ctx);
 		return XDP_PASS;
+	}
 	verdict = client ? turn_stage_cli2rem(ctx, &view, 1) : TURN_STRANGER;
 	if (verdict == TURN_STRANGER)
 		verdict = turn_stage_rem2cli(ctx, &view, 1);
@@ -26,7 +28,9 @@ int turn_fused(struct xdp_md *ctx)
 		return XDP_REDIRECT;
 	if (verdict == TURN_STRANGER && client)
 		turn_stage_stun(ctx, &view);
-	if (verdict != TURN_STRANGER)
+	else if (verdict == TURN_STRANGER)
+		turn_doubt_read(&view);
+	else
 		verdict = turn_stage_heartbeat(ctx, &view, verdict, 1);
 	return verdict == TURN_RELAYED ? XDP_REDIRECT : XDP_PASS;
 }

@@ -13,6 +13,8 @@ int turn_stun(struct xdp_md *ctx)
 
 	if (turn_look(ctx, &view, &key))
 		turn_stage_stun(ctx, &view);
+	else
+		turn_doubt_unread(ctx);
 	return XDP_PASS;
 }
 

@@ -337,6 +337,7 @@ struct turn_self {
 	X(SWEPT, "swept", "a channel that had ended was removed")                                 \
 	X(UNSOUND, "unsound", "a STUN request with a wrong checksum, which no server gets to see") \
 	X(ECHOED, "echoed", "an answer from a client, or a request from a listener: an echo service?") \
+	X(DOUBTED, "doubted", "an allocation was not learned: its answer may be an echo")         \
 	X(IRREGULAR, "irregular", "a STUN message that leaves room for two readings")             \
 	X(TOO_LONG, "too-long", "a STUN message longer than what is learned from")                \
 	X(POISONED, "poisoned", "two requests under one transaction")                             \

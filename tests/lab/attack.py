@@ -42,7 +42,8 @@ wires, watches, echoes, kept = {}, {}, {}, {}
 
 HIDDEN = {                                       # from XDP programs as they read packets, but not from the stack
     "fragments": {"piece": 24}, "tiny-fragments": {"piece": 8}, "ip-options": {"options": True},
-    "broadcast-frame": {"mac": b"\xff" * 6}, "priority-tag": {"tag": b"\x81\0\xe0\0"}}
+    "broadcast-frame": {"mac": b"\xff" * 6}, "priority-tag": {"tag": b"\x81\0\xe0\0"},
+    "priority-tags": {"tag": 5 * b"\x81\0\xe0\0"}}
 UNHEARD = {                                      # by any server, but XDP programs see it
     "wrong-udp-checksum": {"bad": "udp"}, "wrong-ip-checksum": {"bad": "ip"}}
 
@@ -226,7 +227,8 @@ def do_echo(name, netns, at):
 
 def do_pretend(name, how, echo, relay, bad):
     """How the requests come, and after a + the answers that are to be echoed: as in HIDDEN or UNHEARD; or "overflow"
-    (the service's buffer is full), "cut" (what it sends back is fragmented, as some router seems to want)."""
+    (the service's buffer is full), "cut" (what it sends back is fragmented, as some router seems to want),
+    "other-device" (where the peers are)."""
     client, wire, bad, service = clients[name], wires[name], endpoint(bad), echoes[echo]
     source, to, relay = (at.sock.getsockname() for at in (client, service, echoes[relay]))
     ask, _, say = how.partition("+")
@@ -250,7 +252,8 @@ def do_pretend(name, how, echo, relay, bad):
                 wire.send(source, to, b"")
             wire.send(source, to, request, **{**HIDDEN, **UNHEARD}.get(ask, {}))
         settle()
-        wire.send(source, to, message(SUCCESS | METHODS[method], transaction, response), **HIDDEN.get(say, {}))
+        way = wires["other"] if say == "other-device" else wire
+        way.send(source, to, message(SUCCESS | METHODS[method], transaction, response), **HIDDEN.get(say, {}))
         settle()
 
     if ask == "cut":

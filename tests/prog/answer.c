@@ -318,7 +318,7 @@ static void clients_do_not_answer(void **state)
 	asks(f, &m);
 	say_refreshed(&m, 1, 0);
 	answers(f, &m);
-	expect_counted(f, &before, EVENT(UNMATCHED) = 1, EVENT(ECHOED) = 2);
+	expect_counted(f, &before, EVENT(UNMATCHED) = 1);
 	expect_relaying(f);
 }
 
@@ -334,12 +334,7 @@ static void requests_at_egress_are_no_answers(void **state)
 	asks(f, &m);
 	before = counters(f);
 	answers(f, &m);
-	expect_counted(f, &before, EVENT(ECHOED) = 1, EVENT(POISONED) = 1);
-	expect_relaying(f);
-	say_refreshed(&m, 1, 0);
-	before = counters(f);
-	answers(f, &m);
-	expect_counted(f, &before, EVENT(UNMATCHED) = 1);
+	expect_counted(f, &before, EVENT(ECHOED) = 1);
 	expect_relaying(f);
 }
 

@@ -133,6 +133,14 @@ static int packet_socket(unsigned int ifindex)
 	return fd;
 }
 
+static int load_for_relay(struct bpf_object **object, enum turnctl_program which,
+			  struct bpf_object *shared)
+{
+	*object = open_program(which, TURN_ROLE_RELAY);
+	share_maps(*object, shared);
+	return load_program(*object, which);
+}
+
 static void resize(struct bpf_object *object, const char *map, unsigned int entries)
 {
 	if (entries)
@@ -161,9 +169,9 @@ void fixture_open(struct fixture *f, unsigned int channels, unsigned int allocat
 		f->program[i] = load_program(f->object[i], i);
 	}
 	f->shift = load_plain(&f->object[TURNCTL_PROGRAMS], TURNCTL_SHIFT);
-	f->object[TURNCTL_PROGRAMS + 1] = open_program(TURNCTL_FUSED, TURN_ROLE_RELAY);
-	share_maps(f->object[TURNCTL_PROGRAMS + 1], shared);
-	f->fused_relay = load_program(f->object[TURNCTL_PROGRAMS + 1], TURNCTL_FUSED);
+	f->fused_relay = load_for_relay(&f->object[TURNCTL_PROGRAMS + 1], TURNCTL_FUSED, shared);
+	f->rem2cli_relay =
+		load_for_relay(&f->object[TURNCTL_PROGRAMS + 2], TURNCTL_REM2CLI, shared);
 	f->sender = packet_socket(f->ifindex);
 }
 
@@ -258,6 +266,7 @@ static void reset(struct fixture *f)
 		zero_entry(f, "turn_stats", i, sizeof(struct turn_stats));
 	zero_entry(f, "turn_ports", 0, 65536 * sizeof(__u32));
 	zero_entry(f, "turn_declined", 0, 64);
+	zero_entry(f, "turn_doubts", 0, 32769 * sizeof(__u64));
 	zero_entry(f, "turn_pulse", 0, sizeof(struct turn_pulse));
 	case_name = "";
 

@@ -30,10 +30,11 @@ struct fixture {
 	int sender;     /* packet socket: stands for the server's relay socket */
 	unsigned int ifindex; /* "wire0", which has SERVER's address */
 	struct turn_config config;
-	struct bpf_object *object[TURNCTL_PROGRAMS + 2];
+	struct bpf_object *object[TURNCTL_PROGRAMS + 3];
 	int program[TURNCTL_PROGRAMS];
 	int shift; /* turn_shift as plain XDP, which can be test-run */
-	int fused_relay;   /* the fused program of a relay device; all others are a client device's */
+	/* a relay device's; all others are a client device's */
+	int fused_relay, rem2cli_relay;
 };
 
 /* Opens all programs with tables of the given sizes (0: as they are declared). Exits if it
