@@ -5,12 +5,13 @@
  * packets go to a server that is too slow already. So while it answers some heartbeats, but not
  * enough, all of them are set farther apart, and come back together when it answers.
  *
- * A server that answers none is not slow, but gone: nothing is stretched for it, and what has been
- * is not waited for. What bounds a flow otherwise (lifetimes, the socket) is looked at as often as
+ * A server that sends nothing at all is not slow, but gone: nothing is stretched for it, and what
+ * has been is not waited for. (What it sends need not be an answer: its queues may hold more than a
+ * sample waits for.) What bounds a flow otherwise (lifetimes, the socket) is looked at as often as
  * ever.
  *
  * A client can see to it that its own heartbeats are never answered; so an allocation has a few
- * votes in a round, however many channels it has.
+ * votes in a round, however many channels it has, and not all at once.
  */
 #ifndef TURN_PULSE_H
 #define TURN_PULSE_H
@@ -64,7 +65,7 @@ static __always_inline void turn_judge_pulse(struct turn_pulse *pulse,
 					     __u32 answered)
 {
 	__u32 stretch = pulse->stretch ? pulse->stretch : 1;
-	int alive = answered != 0;
+	__u32 alive = __sync_lock_test_and_set(&pulse->alive, 0);
 
 	if (stretch > 1 && (__u64)config->heartbeat * stretch > TURN_STRETCH_MOST * config->hz) {
 		pulse->stretch = stretch / 2; /* the interval was made longer meanwhile */
@@ -96,7 +97,7 @@ static __always_inline int turn_pulse_ask(struct turn_alloc *alloc,
 					  const struct turn_config *config, __u64 now)
 {
 	struct turn_pulse *pulse = turn_get_pulse();
-	__u64 began;
+	__u64 began, voted;
 
 	if (!pulse)
 		return 0;
@@ -107,29 +108,37 @@ static __always_inline int turn_pulse_ask(struct turn_alloc *alloc,
 				 __sync_lock_test_and_set(&pulse->answered, 0));
 	if (!__sync_fetch_and_add(&pulse->waiting, 1))
 		pulse->since = now;
-	if (alloc->round != pulse->began) {
-		alloc->round = pulse->began;
-		alloc->asked = 0;
-	}
-	if (__sync_fetch_and_add(&alloc->asked, 1) >= TURN_PULSE_VOTES)
+	voted = alloc->voted;
+	if (now < voted + config->heartbeat / 2 / TURN_PULSE_VOTES ||
+	    __sync_val_compare_and_swap(&alloc->voted, voted, now) != voted)
 		return 0;
 	__sync_fetch_and_add(&pulse->asked, 1);
 	return 1;
 }
 
-/* The server has relayed a packet that was left to it; @asked: which turn_pulse_ask() counted. */
-static __always_inline void turn_pulse_answer(int asked)
+/* The server has sent something for a channel. */
+static __always_inline void turn_pulse_hear(void)
 {
 	struct turn_pulse *pulse = turn_get_pulse();
 
 	if (!pulse)
 		return;
-	pulse->waiting = 0;
-	if (asked)
+	if (pulse->waiting)
+		pulse->waiting = 0;
+	if (!pulse->alive)
+		pulse->alive = 1;
+}
+
+/* It was a packet for which turn_pulse_ask() has said yes. */
+static __always_inline void turn_pulse_answer(void)
+{
+	struct turn_pulse *pulse = turn_get_pulse();
+
+	if (pulse)
 		__sync_fetch_and_add(&pulse->answered, 1);
 }
 
-/* Has the server answered nothing at all for @time, though it was asked? */
+/* Has the server sent nothing at all for @time, though it was asked? */
 static __always_inline int turn_is_silent(__u64 time, __u64 now)
 {
 	const struct turn_pulse *pulse = turn_get_pulse();

@@ -96,6 +96,7 @@ static __always_inline void turn_twin(struct __sk_buff *skb, const struct turn_s
 	struct turn_key4 tuple;
 	__u32 stretch;
 
+	turn_pulse_hear();
 	if (!config || (flow->flags & (TURN_STATIC | TURN_WITHDRAWN)) ||
 	    !turn_is_sample(skb, &flow->sample, at, length))
 		return;
@@ -109,7 +110,8 @@ static __always_inline void turn_twin(struct __sk_buff *skb, const struct turn_s
 		turn_event(TURN_EVENT_OTHER_SOCKET);
 		return;
 	}
-	turn_pulse_answer(flow->sample.asked);
+	if (flow->sample.asked)
+		turn_pulse_answer();
 	if (skb->vlan_present) {
 		turn_suspend(flow, TURN_REASON_TAGGED);
 		return;

@@ -180,9 +180,7 @@ struct turn_alloc {
 	__u64 cookie; /* of the relay socket, 0 = not seen yet */
 	__u8 transaction[12]; /* of the Allocate, to know its retransmissions by */
 	__u32 next; /* request[next % TURN_REQUESTS] is replaced when all are in use */
-	__u64 round; /* turn_pulse.began of the round for which @asked is counted */
-	__u32 asked; /* of its heartbeats, in turn_pulse.asked */
-	__u32 zero2;
+	__u64 voted; /* when last one of its heartbeats was counted in turn_pulse.asked */
 	struct turn_request request[TURN_REQUESTS];
 	/* bit (number & 0xfff): a channel 0x4nnn, 0x5nnn, 0x6nnn or 0x7nnn may be in turn_flows */
 	__u64 channels[TURN_CHANNEL_BITS / 64];
@@ -243,13 +241,15 @@ struct turn_config {
 /* Heartbeats of proven channels, counted for half an interval (a round) or more. */
 struct turn_pulse {
 	__u64 began; /* the round */
-	__u64 since; /* the first of those that wait for any answer at all */
+	__u64 since; /* the first of those since which the server has sent nothing */
 	__u32 waiting;
+	__u32 alive;    /* it has sent something in this round */
 	__u32 asked;    /* went to the server */
 	__u32 answered; /* were relayed by it */
 	__u32 asked_of_late, answered_of_late; /* in earlier rounds, each worth half the next */
 	__u32 bad, good; /* rounds in a row in which some were answered, but too few, or nearly all */
 	__u32 stretch; /* the interval is multiplied by this; 0 is 1 */
+	__u32 zero;
 };
 
 /* ---- devices ---------------------------------------------------------------------------------- */

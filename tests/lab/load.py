@@ -8,7 +8,7 @@ ports; then sends --rate packets a second on each, client to peer, all the time.
   normal   the server runs
   slow     the server runs for --run ms, then not for --rest ms (SIGCONT, SIGSTOP), and so on
   silent   the server is stopped for good; ends early when the kernel has relayed nothing for a second
-  after    the server runs; ends early when turnctl has not stretched the heartbeats for two seconds
+  after    the server runs; ends early when no heartbeat is stretched and no channel suspended for two seconds
 
   load.py --client NETNS:DEV:ADDR --peer NETNS:DEV:ADDR --server ADDR:PORT --relay-ip ADDR --pid PID --out FILE
           [OPTION]... PHASE=SECONDS... -- TURNCTL...
@@ -72,7 +72,7 @@ class Sender:
         client, waiting, flying = self.client, list(enumerate(self.numbers))[::-1], {}
         signed = (turn.attribute(turn.USERNAME, turn.USER.encode()) + turn.attribute(turn.REALM, client.realm) +
                   turn.attribute(turn.NONCE, client.nonce))
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while waiting or flying:
             while waiting and len(flying) < IN_FLIGHT:
                 i, number = waiting.pop()
@@ -247,7 +247,8 @@ class Run:
             return lines[-1]["offloaded"] == self.arg.channels
         if name == "silent":
             return len(lines) > 5 and not any(line["relayed"] for line in lines[-5:])
-        return name == "after" and len(lines) > 2 and all(line["stretch"] == 1 for line in lines[-2:])
+        return name == "after" and len(lines) > 2 and all(
+            line["stretch"] == 1 and line["offloaded"] == self.arg.channels for line in lines[-2:])
 
     def rest(self):
         """Until nothing comes out of the server any more."""

@@ -39,13 +39,13 @@ static void beat(struct fixture *f, bool answered)
 		twin_to_peer(f, PEER, "beat");
 }
 
-/* The allocation's votes are counted anew: rounds here may begin within one tick. */
-static void vote_again(struct fixture *f)
+/* The allocation's last vote was so many jiffies ago. */
+static void voted_ago(struct fixture *f, __u64 jiffies)
 {
 	struct turn_alloc alloc;
 
 	assert_true(alloc_find(f, CLIENT, &alloc));
-	alloc.round = 0;
+	alloc.voted = now(f) - jiffies;
 	alloc_write(f, CLIENT, &alloc);
 }
 
@@ -79,6 +79,8 @@ static void the_pulse_is_judged(void **state)
 						   .stretch = 1 }, { .stretch = 1 } },
 		{ "the server is gone, not slow", 2, { .asked = 100, .bad = 1, .stretch = 1 },
 		  { .bad = 1, .stretch = 1 } },
+		{ "it answers, but too late", 2, { .asked = 100, .bad = 1, .stretch = 1, .alive = 1 },
+		  { .stretch = 8 } },
 		{ "too few to tell", 2, { .asked = 63, .answered = 1, .bad = 1, .stretch = 1 },
 		  { .good = 1, .stretch = 1 } },
 		{ "neither good nor bad", 2, { .asked = 100, .answered = 75, .bad = 1, .good = 7,
@@ -108,8 +110,9 @@ static void the_pulse_is_judged(void **state)
 		f->config.heartbeat = cases[i].heartbeat * f->config.hz;
 		write_config(f);
 		is.began = now(f) - f->config.heartbeat / 2;
+		is.alive |= is.answered != 0;
 		pulse_write(f, is);
-		vote_again(f);
+		voted_ago(f, f->config.heartbeat);
 		beat(f, true);
 		pulse = pulse_read(f);
 		if (pulse.bad != cases[i].becomes.bad || pulse.good != cases[i].becomes.good ||
@@ -139,13 +142,16 @@ static void the_pulse_counts_proven_channels(void **state)
 	assert_int_equal(pulse_read(f).asked, 0);
 	assert_int_equal(pulse_read(f).answered, 0);
 	for (i = 0; i < 3; i++) {
+		voted_ago(f, f->config.heartbeat);
 		beat(f, true);
 		assert_int_equal(pulse_read(f).asked, i + 1);
 		assert_int_equal(pulse_read(f).answered, i + 1);
 	}
 	/* missed, and not asked again while the sample waits for its twin */
-	beat(f, false);
-	beat(f, false);
+	for (i = 0; i < 2; i++) {
+		voted_ago(f, f->config.heartbeat);
+		beat(f, false);
+	}
 	assert_int_equal(pulse_read(f).asked, 4);
 	assert_int_equal(pulse_read(f).answered, 3);
 
@@ -155,45 +161,72 @@ static void the_pulse_counts_proven_channels(void **state)
 	flow.confirmed = now(f) - 121 * f->config.hz;
 	flow.sample.when = flow.deadline = 0;
 	flow_write(f, to_peer_key(NUMBER), &flow);
+	voted_ago(f, f->config.heartbeat);
 	assert_int_equal(client_data(f, NUMBER, "again"), XDP_PASS);
 	assert_int_equal(pulse_read(f).asked, 4);
 }
 
-/* However many channels: what one client's do not get from the server says little about it. */
-static void an_allocation_has_eight_votes(void **state)
+/* However many channels: what one client's do not get from the server says little about it. The
+ * votes of an allocation are the sixteenth of an interval apart, so that they see all of it. */
+static void an_allocation_votes_now_and_then(void **state)
 {
 	struct fixture *f = *state;
-	struct turn_pulse pulse;
-	int i;
+	__u32 apart;
+	int i, vote;
 
 	f->live = true;
+	f->config.heartbeat = 160 * f->config.hz;
+	apart = f->config.heartbeat / 16;
+	write_config(f);
 	allocate(f, 600);
 	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 1 });
-	for (i = 0; i < 20; i++) {
+	for (i = 0; i < 4; i++) {
 		struct endpoint peer = { PEER.ip, BE16(7000 + i) };
 
 		bind_channel(f, NUMBER + i, peer);
 		prove(f, NUMBER + i, peer);
 	}
-	for (i = 0; i < 20; i++) {
-		flow_due(f, to_peer_key(NUMBER + i));
-		assert_int_equal(client_data(f, NUMBER + i, "beat"), XDP_PASS);
-	}
-	pulse = pulse_read(f);
-	assert_int_equal(pulse.asked, 8);
-	assert_int_equal(pulse.waiting, 20);
-	for (i = 0; i < 20; i++)
-		twin_to_peer(f, (struct endpoint){ PEER.ip, BE16(7000 + i) }, "beat");
-	assert_int_equal(pulse_read(f).answered, 8);
+	for (vote = 1; vote <= 3; vote++) {
+		voted_ago(f, vote == 1 ? f->config.heartbeat : apart);
+		for (i = 0; i < 4; i++) {
+			flow_due(f, to_peer_key(NUMBER + i));
+			assert_int_equal(client_data(f, NUMBER + i, "beat"), XDP_PASS);
+		}
+		assert_int_equal(pulse_read(f).asked, vote);
+		assert_int_equal(pulse_read(f).waiting, 4);
+		for (i = 0; i < 4; i++)
+			twin_to_peer(f, (struct endpoint){ PEER.ip, BE16(7000 + i) }, "beat");
+		assert_int_equal(pulse_read(f).answered, vote);
+		assert_int_equal(pulse_read(f).waiting, 0);
 
-	/* and eight in the next round */
-	pulse.began--;
-	pulse_write(f, pulse);
-	for (i = 0; i < 20; i++) {
-		flow_due(f, to_peer_key(NUMBER + i));
-		assert_int_equal(client_data(f, NUMBER + i, "beat"), XDP_PASS);
+		voted_ago(f, apart - f->config.hz);
+		flow_due(f, to_peer_key(NUMBER));
+		assert_int_equal(client_data(f, NUMBER, "beat"), XDP_PASS);
+		assert_int_equal(pulse_read(f).asked, vote);
+		twin_to_peer(f, PEER, "beat");
 	}
-	assert_int_equal(pulse_read(f).asked, 16);
+}
+
+/* What a server that is short of CPU sends at last may be too old to be known again, and yet shows
+ * that it lives. */
+static void late_answers_are_a_sign_of_life(void **state)
+{
+	struct fixture *f = *state;
+
+	relaying(f);
+	pulse_write(f, (struct turn_pulse){ .began = now(f), .waiting = 100 });
+	twin_to_peer(f, PEER2, "somebody else's");
+	assert_int_equal(pulse_read(f).alive, 0);
+	assert_int_equal(pulse_read(f).waiting, 100);
+	twin_to_peer(f, PEER, "not the sample");
+	assert_int_equal(pulse_read(f).alive, 1);
+	assert_int_equal(pulse_read(f).waiting, 0);
+	assert_int_equal(pulse_read(f).answered, 0);
+
+	/* for the rest of the round */
+	pulse_write(f, (struct turn_pulse){ .began = now(f) - f->config.heartbeat, .alive = 1 });
+	beat(f, false);
+	assert_int_equal(pulse_read(f).alive, 0);
 }
 
 /* What the server has to fragment has no twin, and nothing is missed for it. */
@@ -304,7 +337,7 @@ static void a_proof_lasts_until_a_late_heartbeat(void **state)
 
 	relaying(f);
 	flow = flow_of(f, to_peer_key(NUMBER));
-	flow.proof = now(f) + 1;
+	flow.proof = now(f) + f->config.hz;
 	flow_write(f, to_peer_key(NUMBER), &flow);
 	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8 });
 	for (i = 1; i < 6; i++) {
@@ -451,7 +484,8 @@ static void a_closed_socket_is_noticed_between_late_heartbeats(void **state)
 const struct test pulse_tests[] = {
 	TEST(the_pulse_is_judged),
 	TEST(the_pulse_counts_proven_channels),
-	TEST(an_allocation_has_eight_votes),
+	TEST(an_allocation_votes_now_and_then),
+	TEST(late_answers_are_a_sign_of_life),
 	TEST(what_does_not_fit_is_no_heartbeat),
 	TEST(a_stretched_heartbeat_is_late),
 	TEST(a_stretch_holds_at_once),
