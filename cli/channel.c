@@ -9,6 +9,7 @@
 
 #include "channel.h"
 #include "cli.h"
+#include "hint.h"
 #include "link.h"
 #include "output.h"
 #include "statics.h"
@@ -91,11 +92,11 @@ static int parse_key(const struct words *words, struct turnctl_static *channel)
 	return 0;
 }
 
-static int no_channel(const struct words *words, struct turnctl_error *err)
+static int no_channel(const struct cli *cli, const struct words *words, struct turnctl_error *err)
 {
-	return turnctl_fail(err, ENOENT,
-			    "no channel %s of client %s at server %s; 'turnctl channel list' shows "
-			    "all", words->word[2], words->word[0], words->word[1]);
+	return turnctl_fail(err, ENOENT, "no channel %s of client %s at server %s; %s shows all",
+			    words->word[2], words->word[0], words->word[1],
+			    turnctl_hint(cli->instance, "channel list").text);
 }
 
 static void make_key(const struct turnctl_static *channel, struct turn_key4 *key)
@@ -312,7 +313,7 @@ static int channel_show(struct cli *cli, int argc, char **argv)
 			break;
 	if (i == count) {
 		free(list);
-		return cli_fail(no_channel(&words, &err), &err);
+		return cli_fail(no_channel(cli, &words, &err), &err);
 	}
 	document = output_document();
 	json_object_object_add(document, "channel", channel_object(&list[i], &clock));
@@ -413,7 +414,7 @@ static int channel_del(struct cli *cli, int argc, char **argv)
 	code = turnctl_channel_delete(&instance, &key, &err);
 	turnctl_instance_close(&instance);
 	if (code == -ENOENT)
-		no_channel(&words, &err);
+		no_channel(cli, &words, &err);
 	return code ? cli_fail(code, &err) : CLI_DONE;
 }
 

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 
 #include "cli.h"
+#include "hint.h"
 #include "output.h"
 #include "setting.h"
 #include "values.h"
 
 struct words {
+	const struct cli *cli;
 	int least, most; /* how many there may be */
 	int count;
 	const char *word[2];
@@ -25,9 +27,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		words->word[words->count++] = arg;
 		return 0;
 	case ARGP_KEY_END:
+		if (words->count < words->least && words->count)
+			argp_error(state, "to which value?");
 		if (words->count < words->least)
-			argp_error(state, words->count ? "to which value?"
-						       : "which key? 'turnctl config show' lists them");
+			argp_error(state, "which key? %s lists them",
+				   turnctl_hint(words->cli->instance, "config show").text);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -119,7 +123,7 @@ static int config_show(struct cli *cli, int argc, char **argv)
 	};
 	struct json_object *document, *rows;
 	const struct turnctl_setting *only = NULL;
-	struct words words = { .most = 1 };
+	struct words words = { .cli = cli, .most = 1 };
 	struct turnctl_error err;
 	int code;
 
@@ -185,7 +189,7 @@ static const struct argp set_argp = { NULL, parse, "KEY VALUE",
 static int config_set(struct cli *cli, int argc, char **argv)
 {
 	const struct turnctl_setting *setting;
-	struct words words = { .least = 2, .most = 2 };
+	struct words words = { .cli = cli, .least = 2, .most = 2 };
 	struct turnctl_error err;
 	char least[32], most[32];
 	unsigned int ms;
@@ -196,8 +200,9 @@ static int config_set(struct cli *cli, int argc, char **argv)
 	if (!setting)
 		return CLI_USAGE;
 	if (!turnctl_setting_is_time(setting)) {
-		fprintf(stderr, "turnctl: %s cannot be changed here; 'attach --%s' sets it, see "
-			"turnctl-attach(8)\n", setting->name, setting->name);
+		fprintf(stderr, "turnctl: %s cannot be changed here; %s sets it, see "
+			"turnctl-attach(8)\n", setting->name,
+			turnctl_hint(cli->instance, "attach DEV --%s", setting->name).text);
 		return CLI_USAGE;
 	}
 	if (values_duration_parse(words.word[1], &ms) || !turnctl_setting_fits(setting, ms)) {

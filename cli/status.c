@@ -10,6 +10,7 @@
 #include "cli.h"
 #include "control.h"
 #include "device.h"
+#include "hint.h"
 #include "names.h"
 #include "output.h"
 #include "remains.h"
@@ -68,57 +69,60 @@ static void check_device(const struct turnctl_instance *instance, const struct t
 			 const struct turnctl_device_state *state, struct json_object *problems)
 {
 	const char *name = state->exists ? state->link.name : state->device.name;
-	const char *option = instance->option;
+	struct turnctl_hint attach = turnctl_hint(instance->name, "attach %s", name);
+	struct turnctl_hint detach = turnctl_hint(instance->name, "detach %s", name);
 	char vlans[TURNCTL_VLAN_NAMES];
 
 	if (state->back)
-		problem(problems, "%s: the device was removed and has come back; 'turnctl%s attach %s' puts "
-			"the programs on it", name, option, name);
+		problem(problems, "%s: the device was removed and has come back; %s puts the programs "
+			"on it", name, attach.text);
 	else if (!state->exists)
-		problem(problems, "%s: the device is gone, or in another network namespace; 'turnctl%s "
-			"detach %s' forgets it", name, option, name);
+		problem(problems, "%s: the device is gone, or in another network namespace; %s forgets "
+			"it", name, detach.text);
 	if (!state->exists)
 		return;
 	if (!(state->device.flags & TURN_UP)) {
-		problem(problems, "%s: an attach did not come to its end; 'turnctl%s attach %s', with its "
-			"options, begins anew, and 'turnctl%s detach %s' takes off what there is", name,
-			option, name, option, name);
+		problem(problems, "%s: an attach did not come to its end; %s, with its options, begins "
+			"anew, and %s takes off what there is", name, attach.text, detach.text);
 		return;
 	}
 	if (state->stages != state->expected)
-		problem(problems, "%s: %d of %d XDP programs are in place; 'turnctl%s attach %s' puts them "
-			"back", name, state->stages, state->expected, option, name);
+		problem(problems, "%s: %d of %d XDP programs are in place; %s puts them back", name,
+			state->stages, state->expected, attach.text);
 	if (state->stages && state->chain.mode != config->mode)
-		problem(problems, "%s: its programs run in %s mode, and the instance in %s mode; 'turnctl%s "
-			"attach %s' changes them", name, turnctl_mode_name(state->chain.mode),
-			turnctl_mode_name(config->mode), option, name);
+		problem(problems, "%s: its programs run in %s mode, and the instance in %s mode; %s "
+			"changes them", name, turnctl_mode_name(state->chain.mode),
+			turnctl_mode_name(config->mode), attach.text);
 	if (!state->egress)
-		problem(problems, "%s: turn_egress is not at TC egress, so nothing is learned; 'turnctl%s "
-			"attach %s' puts it back", name, option, name);
+		problem(problems, "%s: turn_egress is not at TC egress, so nothing is learned; %s puts "
+			"it back", name, attach.text);
 	if (!state->exits)
-		problem(problems, "%s: it is missing in turn_exits or turn_plain, so nothing is relayed to "
-			"it; 'turnctl%s attach %s' adds it", name, option, name);
+		problem(problems, "%s: it is missing in turn_exits or turn_plain, so nothing is relayed "
+			"to it; %s adds it", name, attach.text);
 	if (!state->link.up)
 		problem(problems, "%s: the device is down", name);
 	else if (!state->link.carrier)
 		problem(problems, "%s: no carrier", name);
 	if (memcmp(state->link.mac, state->device.mac, sizeof(state->device.mac)))
-		problem(problems, "%s: its MAC address has changed, so nothing is relayed; 'turnctl%s attach "
-			"%s' takes the new one", name, option, name);
+		problem(problems, "%s: its MAC address has changed, so nothing is relayed; %s takes the "
+			"new one", name, attach.text);
 	if (turnctl_link_hides_tags(&state->link, vlans, NULL) > 0)
 		problem(problems, "%s: it carries VLAN devices now (%s), whose frames are taken for its "
-			"own; detach it, or see VLAN devices in turnctl-attach(8)", name, vlans);
+			"own; %s ends that, or see VLAN devices in turnctl-attach(8)", name, vlans,
+			detach.text);
 }
 
-static void check_strays(struct json_object *problems)
+/* They belong to no instance; @instance is the one to name to a command that is to do no more. */
+static void check_strays(const char *instance, struct json_object *problems)
 {
 	struct turnctl_stray stray[TURN_DEVICES];
 	int count = turnctl_strays_read(stray, TURN_DEVICES), i;
 
 	for (i = 0; i < count; i++)
-		problem(problems, "%s: it runs programs of turnctl's whose pins are gone; 'turnctl detach "
-			"%s' takes them off, 'turnctl attach %s' begins anew", stray[i].device,
-			stray[i].device, stray[i].device);
+		problem(problems, "%s: it runs programs of turnctl's whose pins are gone; %s takes them "
+			"off, %s begins anew", stray[i].device,
+			turnctl_hint(instance, "detach %s", stray[i].device).text,
+			turnctl_hint(instance, "attach %s", stray[i].device).text);
 }
 
 /* ---- the document ------------------------------------------------------------------------------- */
@@ -212,12 +216,12 @@ static void check_statics(const struct turnctl_instance *instance, const struct 
 	if (lapsed.neighbours && !turnctl_link_by_index(lapsed.first->ifindex, &link, NULL) &&
 	    inet_ntop(AF_INET, &lapsed.first->hop.v4, hop, sizeof(hop)))
 		problem(problems, "%s: the kernel does not keep the MAC address of %s for static channels "
-			"any more, since the link was down; 'turnctl%s attach %s' has it do so again",
-			link.name, hop, instance->option, link.name);
+			"any more, since the link was down; %s has it do so again", link.name, hop,
+			turnctl_hint(instance->name, "attach %s", link.name).text);
 	if (lapsed.forwarding)
 		problem(problems, "net.ipv4.conf.lo.forwarding was reset, and static channels do not "
-			"follow routes and MAC addresses; set it to 1, or have 'turnctl%s attach DEV' do "
-			"it", instance->option);
+			"follow routes and MAC addresses; set it to 1, or have %s do it",
+			turnctl_hint(instance->name, "attach DEV").text);
 }
 
 static void add_tables(struct json_object *document, const struct turnctl_instance *instance,
@@ -267,10 +271,10 @@ static void add_tables(struct json_object *document, const struct turnctl_instan
 	if (unproven)
 		problem(problems,
 			"%zu %s traffic, but the server's own packets of %s were not seen to leave: "
-			"is the device that they leave by attached? 'turnctl%s attach DEV' adds a "
-			"device",
+			"is the device that they leave by attached? %s adds a device",
 			unproven, unproven == 1 ? "channel has" : "channels have",
-			unproven == 1 ? "it" : "them", instance->option);
+			unproven == 1 ? "it" : "them",
+			turnctl_hint(instance->name, "attach DEV").text);
 	if (stretch > 1)
 		problem(problems, "the server loses heartbeats, so they are %u times farther apart "
 			"(%g s): it has too little CPU, or too small socket buffers", stretch,
@@ -381,9 +385,9 @@ static int fill(struct json_object *document, const struct turnctl_instance *ins
 		return turnctl_fail(err, TURNCTL_NOT_ATTACHED, "%s is not attached",
 				    words->device);
 	if (!count)
-		problem(problems, "no device is attached, but pins are left; 'turnctl%s detach --all' "
-			"removes them", instance->option);
-	check_strays(problems);
+		problem(problems, "no device is attached, but pins are left; %s removes them",
+			turnctl_hint(instance->name, "detach --all").text);
+	check_strays(instance->name, problems);
 	json_object_object_add(document, "listeners", listeners_array(&config));
 	json_object_object_add(document, "externals", externals_array(&config));
 	add_tables(document, instance, &config, problems);
@@ -391,7 +395,8 @@ static int fill(struct json_object *document, const struct turnctl_instance *ins
 }
 
 /* No instance can be opened, for the reason in @err: is there still something of ours? */
-static bool fill_remains(struct json_object *document, int code, const struct turnctl_error *err)
+static bool fill_remains(struct json_object *document, const char *instance, int code,
+			 const struct turnctl_error *err)
 {
 	struct json_object *problems = json_object_new_array();
 
@@ -400,7 +405,7 @@ static bool fill_remains(struct json_object *document, int code, const struct tu
 	if (code == -EPROTO || code == -ESTALE)
 		problem(problems, "%s", err->text);
 	if (code == -EPROTO || code == -ESTALE || code == -TURNCTL_NOT_ATTACHED)
-		check_strays(problems);
+		check_strays(instance, problems);
 	return json_object_array_length(problems);
 }
 
@@ -421,7 +426,7 @@ int cli_status(struct cli *cli, int argc, char **argv)
 	if (usable) {
 		code = fill(document, &instance, &words, &err);
 		turnctl_instance_close(&instance);
-	} else if (fill_remains(document, code, &err)) {
+	} else if (fill_remains(document, cli->instance, code, &err)) {
 		code = 0;
 	}
 	if (code) {

@@ -10,6 +10,7 @@
 #include "configure.h"
 #include "egress.h"
 #include "exits.h"
+#include "hint.h"
 #include "leftovers.h"
 #include "link.h"
 #include "names.h"
@@ -293,9 +294,9 @@ static void undo_known(const struct turnctl_instance *instance, const struct job
 	if (!ours)
 		snprintf(err->text + used, sizeof(err->text) - used,
 			 "; %s stays attached without XDP programs, so the server relays everything: "
-			 "'turnctl%s attach %s' tries again, 'turnctl%s detach %s' gives up",
-			 job->link.name, instance->option, job->link.name, instance->option,
-			 job->link.name);
+			 "%s tries again, %s gives up", job->link.name,
+			 turnctl_hint(instance->name, "attach %s", job->link.name).text,
+			 turnctl_hint(instance->name, "detach %s", job->link.name).text);
 }
 
 static void undo(struct turnctl_instance *instance, const struct jobs *jobs,

@@ -7,6 +7,7 @@
 
 #include <xdp/libxdp.h>
 
+#include "hint.h"
 #include "names.h"
 #include "objects.h"
 #include "owner.h"
@@ -116,7 +117,7 @@ static int count_others(const struct turnctl_chain *chain, int *first)
 static int check_no_turnctl(const struct turnctl_chain_plan *plan, const struct turnctl_chain *chain,
 			    struct turnctl_error *err)
 {
-	char option[TURNCTL_OPTION];
+	char name[TURNCTL_NAME];
 	int i;
 
 	for (i = 0; i < chain->count; i++) {
@@ -124,11 +125,11 @@ static int check_no_turnctl(const struct turnctl_chain_plan *plan, const struct 
 
 		if (!p->owner || p->ours)
 			continue;
-		if (turnctl_instance_of(p->owner, option))
+		if (turnctl_instance_of(p->owner, name))
 			return turnctl_fail(err, EBUSY,
-					    "%s already runs %s (id %u) of another instance; 'turnctl%s "
-					    "detach %s' takes it off",
-					    plan->device, p->name, p->id, option, plan->device);
+					    "%s already runs %s (id %u) of another instance; %s takes it "
+					    "off", plan->device, p->name, p->id,
+					    turnctl_hint(name, "detach %s", plan->device).text);
 		return turnctl_fail(err, EBUSY,
 				    "%s already runs %s (id %u), which has lost its pins; 'turnctl detach "
 				    "%s' takes it off", plan->device, p->name, p->id, plan->device);

@@ -16,6 +16,7 @@
 #include <bpf/bpf.h>
 #include <linux/magic.h>
 
+#include "hint.h"
 #include "owner.h"
 
 static const char *const map_names[TURNCTL_MAPS] = {
@@ -39,7 +40,7 @@ bool turnctl_instance_name_ok(const char *name)
 	for (c = name; *c; c++)
 		if (!isalnum((unsigned char)*c) && *c != '_' && *c != '-')
 			return false;
-	return c > name && c - name < 32;
+	return c > name && c - name < TURNCTL_NAME;
 }
 
 const char *turnctl_map_name(enum turnctl_map map)
@@ -57,8 +58,6 @@ void turnctl_instance_init(struct turnctl_instance *instance, const char *name)
 	memcpy(instance->name, copy, sizeof(copy));
 	snprintf(instance->path, sizeof(instance->path), TURNCTL_PINS "/%s/abi-%d", instance->name,
 		 TURN_ABI);
-	if (strcmp(instance->name, TURNCTL_DEFAULT_INSTANCE))
-		snprintf(instance->option, sizeof(instance->option), " -i %s", instance->name);
 	instance->lock = instance->control = -1;
 	for (i = 0; i < TURNCTL_MAPS; i++)
 		instance->map[i] = -1;
@@ -174,9 +173,9 @@ int turnctl_instance_check_layout(const struct turnctl_instance *instance, struc
 		return 0;
 	return turnctl_fail(err, EPROTO,
 			    "instance '%s' is of a turnctl with map layout %d, and this one has %d: its "
-			    "channels cannot be taken over; 'turnctl%s detach --all' takes it off (the "
-			    "server goes on relaying them), then attach", instance->name, other, TURN_ABI,
-			    instance->option);
+			    "channels cannot be taken over; %s takes it off (the server goes on "
+			    "relaying them), then attach", instance->name, other, TURN_ABI,
+			    turnctl_hint(instance->name, "detach --all").text);
 }
 
 /* There is no such instance; the user may have meant another one. */
@@ -247,9 +246,10 @@ int turnctl_instance_open_pins(struct turnctl_instance *instance, struct turnctl
 		return turnctl_fail_errno(err, code, "cannot open %s/%s", instance->path, missing);
 	return turnctl_fail(err, ESTALE,
 			    "instance '%s' is not whole, since %s/%s is missing (were pins removed by "
-			    "hand?); 'turnctl%s detach --all' takes it off, or 'turnctl%s attach' begins "
-			    "anew", instance->name, instance->path, missing, instance->option,
-			    instance->option);
+			    "hand?); %s takes it off, or %s begins anew",
+			    instance->name, instance->path, missing,
+			    turnctl_hint(instance->name, "detach --all").text,
+			    turnctl_hint(instance->name, "attach DEV").text);
 }
 
 int turnctl_instance_check_netns(const struct turnctl_instance *instance, struct turnctl_error *err)

@@ -35,11 +35,10 @@ enum turnctl_map {
 
 const char *turnctl_map_name(enum turnctl_map map);
 
-#define TURNCTL_OPTION 40
+#define TURNCTL_NAME 32
 
 struct turnctl_instance {
-	char name[32];
-	char option[TURNCTL_OPTION]; /* " -i NAME" for commands in messages; "" for the default instance */
+	char name[TURNCTL_NAME];
 	char path[128]; /* of the pins */
 	int lock;       /* descriptor that holds the lock, -1 = none */
 	int map[TURNCTL_MAPS];

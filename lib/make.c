@@ -12,6 +12,7 @@
 
 #include <bpf/bpf.h>
 
+#include "hint.h"
 #include "objects.h"
 
 /* jiffies a second: the coarse clock's resolution is one tick */
@@ -159,8 +160,8 @@ static int check_size(const struct turnctl_instance *instance, unsigned int chan
 		return code;
 	return turnctl_fail(err, EINVAL,
 			    "instance '%s' has room for %u channels already; its size cannot change "
-			    "while devices are attached (detach all first)",
-			    instance->name, config.max_channels);
+			    "while devices are attached (%s first)", instance->name,
+			    config.max_channels, turnctl_hint(instance->name, "detach --all").text);
 }
 
 int turnctl_instance_make(struct turnctl_instance *instance, const char *name,

@@ -109,9 +109,8 @@ static bool has_layout_with(const char *name, __u32 id)
 	return found;
 }
 
-bool turnctl_instance_of(__u32 id, char option[TURNCTL_OPTION])
+bool turnctl_instance_of(__u32 id, char name[TURNCTL_NAME])
 {
-	struct turnctl_instance instance;
 	struct dirent *entry;
 	bool found = false;
 	DIR *dir = opendir(TURNCTL_PINS);
@@ -120,8 +119,7 @@ bool turnctl_instance_of(__u32 id, char option[TURNCTL_OPTION])
 		if (!turnctl_instance_name_ok(entry->d_name) || !has_layout_with(entry->d_name, id))
 			continue;
 		found = true;
-		turnctl_instance_init(&instance, entry->d_name);
-		memcpy(option, instance.option, TURNCTL_OPTION);
+		snprintf(name, TURNCTL_NAME, "%.*s", TURNCTL_NAME - 1, entry->d_name);
 	}
 	if (dir)
 		closedir(dir);

@@ -24,7 +24,7 @@ bool turnctl_is_layout(const char *name);
 /* The id of the instance that is pinned in @dir, of whatever layout; 0 if none can be told. */
 __u32 turnctl_pinned_id(const char *dir);
 
-/* The option (" -i NAME" or "") of the pinned instance, of any layout, whose id is @id. */
-bool turnctl_instance_of(__u32 id, char option[TURNCTL_OPTION]);
+/* Is an instance with @id pinned, in any layout? Its name. */
+bool turnctl_instance_of(__u32 id, char name[TURNCTL_NAME]);
 
 #endif

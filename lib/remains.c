@@ -161,7 +161,7 @@ static int take_off(struct turnctl_instance *old, __u32 id, const char *device, 
 
 int turnctl_strays_read(struct turnctl_stray *list, int room)
 {
-	char option[TURNCTL_OPTION];
+	char name[TURNCTL_NAME];
 	struct turnctl_link *links;
 	int count = 0, of_device, j;
 	__u32 owners[OWNERS];
@@ -172,7 +172,7 @@ int turnctl_strays_read(struct turnctl_stray *list, int room)
 	for (i = 0; i < all; i++) {
 		of_device = device_owners(links[i].ifindex, owners);
 		for (j = 0; j < of_device && count < room; j++) {
-			if (turnctl_instance_of(owners[j], option))
+			if (turnctl_instance_of(owners[j], name))
 				continue;
 			list[count].owner = owners[j];
 			snprintf(list[count++].device, IFNAMSIZ, "%s", links[i].name);

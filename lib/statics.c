@@ -12,6 +12,7 @@
 #include "channel.h"
 #include "control.h"
 #include "device.h"
+#include "hint.h"
 #include "ip.h"
 #include "link.h"
 #include "neighbour.h"
@@ -178,9 +179,9 @@ static int find_hop(const struct turnctl_instance *instance, const struct turnct
 		return code;
 	if (!turnctl_is_attached(instance, route.ifindex))
 		return turnctl_fail(err, ENODEV,
-				    "the route to %s %s leaves by %s, which is not attached; "
-				    "'turnctl%s attach %s' adds it", what, text, link.name,
-				    instance->option, link.name);
+				    "the route to %s %s leaves by %s, which is not attached; %s adds it",
+				    what, text, link.name,
+				    turnctl_hint(instance->name, "attach %s", link.name).text);
 	code = turnctl_neigh_resolve(route.ifindex, &route.next_hop, NEIGH_TIMEOUT, hop->dmac, err);
 	if (code)
 		return code;
@@ -231,8 +232,10 @@ static int put_in(const struct turnctl_instance *instance, struct turn_control *
 	int code = turnctl_control_run(instance, c);
 
 	if (code == -E2BIG || code == -ENOSPC)
-		return turnctl_fail(err, ENOSPC, "the table of channels is full; a larger one needs "
-				    "'detach --all' and 'attach --max-channels'");
+		return turnctl_fail(err, ENOSPC,
+				    "the table of channels is full; a larger one needs %s and %s",
+				    turnctl_hint(instance->name, "detach --all").text,
+				    turnctl_hint(instance->name, "attach DEV --max-channels N").text);
 	if (code)
 		return turnctl_fail_errno(err, -code, "cannot add the channel");
 	code = manage_hop(&c->hop[0], err);

@@ -15,7 +15,7 @@ case_channel_del_withdraws_until_rebind() {
 	relays 3
 	gives 0 '^1\b' channel flush
 	server_relays 3
-	gives 1 'no channel 0x4001.*channel list' channel del "$CLIENT" "$LAB_SERVER_IP:$LAB_PORT" 0x4001
+	gives 1 "no channel 0x4001.*'turnctl -i $instance channel list' shows all" channel del "$CLIENT" "$LAB_SERVER_IP:$LAB_PORT" 0x4001
 }
 
 case_channel_list_show_count() {

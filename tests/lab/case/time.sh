@@ -191,13 +191,14 @@ case_config() {
 	gives 3 'nothing is attached' config show mode
 	gives 3 'nothing is attached' config set heartbeat 1s
 	gives 2 'Usage' config
-	gives 2 'which key' config set
+	gives 2 "which key\? 'turnctl -i $instance config show' lists them" config set
+	gives 2 "which key\? 'turnctl config show' lists them" --instance default config set
 	gives 2 'to which value' config set heartbeat
 	gives 2 "'x' is a word too many" config set heartbeat 1s x
 	gives 2 "'x' is a word too many" config show mode x
 	gives 2 "no key 'x'; it is one of: heartbeat channel-lifetime " config set x 1
 	gives 2 "no key 'hea'" config show hea
-	gives 2 "mode cannot be changed here; 'attach --mode'" config set mode skb
+	gives 2 "mode cannot be changed here; 'turnctl -i $instance attach DEV --mode'" config set mode skb
 	for key in 99ms 61s nan -1 '' x 1h; do
 		gives 2 "heartbeat '$key' is not a time from 100ms to 60s$" config set -- heartbeat "$key"
 	done

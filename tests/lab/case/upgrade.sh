@@ -123,7 +123,7 @@ case_attach_again_keeps_what_it_is_not_told() {
 	[[ $(settings) == "$before" ]] || fail "$(diff <(echo "$before") <(settings))"
 	ctl attach srv0
 	[[ $(settings) == "$before" ]] || fail "$(diff <(echo "$before") <(settings))"
-	gives 1 'has room for 64 channels already' attach srv0 --max-channels 65
+	gives 1 "has room for 64 channels already.*'turnctl -i $instance detach --all' first" attach srv0 --max-channels 65
 	gives 1 "runs in skb mode.*use --mode skb, or name all of them" attach srv1 --mode native
 	[[ $(settings) == "$before" ]] || fail "refused, but $(diff <(echo "$before") <(settings))"
 	gives 0 '^$' status --check
@@ -327,7 +327,7 @@ case_pins_removed() {
 	local what
 	begins
 	rm -r "${pins:?}/$instance"
-	gives 4 "srv0: it runs programs of turnctl's whose pins are gone; 'turnctl detach srv0' takes" status --check
+	gives 4 "srv0: it runs programs of turnctl's whose pins are gone; 'turnctl -i $instance detach srv0' takes them off, 'turnctl -i $instance attach srv0' begins anew" status --check
 	gives 0 'srv1: it runs programs' status
 	gives 1 "turn_.* which has lost its pins; 'turnctl detach srv0' takes it off" attach srv0 "${fused[@]}" --dry-run
 	passes 3
@@ -373,7 +373,7 @@ case_pins_removed_of_one_instance() {
 	ctl attach srv1 --instance "$second" "${fused[@]}"
 	rm -r "${pins:?}/$second"
 	gives 4 'srv1: it runs programs' status --check
-	gives 4 'srv1: it runs programs' status --check --instance "$second"
+	gives 4 "'turnctl -i $second detach srv1' takes them off" status --check --instance "$second"
 	ctl detach --all --instance "$second"
 	[[ -z $(ids srv1) && $(ids srv0) ]] || fail "not srv1 only"
 	gives 0 '^$' status --check
