@@ -116,7 +116,7 @@ static void check_device(const struct turnctl_instance *instance, const struct t
 static void check_strays(const char *instance, struct json_object *problems)
 {
 	struct turnctl_stray stray[TURN_DEVICES];
-	int count = turnctl_strays_read(stray, TURN_DEVICES), i;
+	int count = turnctl_strays_read(NULL, stray, TURN_DEVICES), i;
 
 	for (i = 0; i < count; i++)
 		problem(problems, "%s: it runs programs of turnctl's whose pins are gone; %s takes them "

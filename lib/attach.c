@@ -2,6 +2,7 @@
 #include "attach.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,13 +31,14 @@ struct job {
 };
 
 struct jobs {
+	const char *instance; /* its name */
 	struct job job[TURN_DEVICES]; /* the client's first */
 	int count;
 	enum turn_mode mode;
 	bool under_way; /* programs are being changed: there is something to undo */
 };
 
-static int find_links(const struct turnctl_attach *attach, struct jobs *jobs,
+static int find_links(const char *instance, const struct turnctl_attach *attach, struct jobs *jobs,
 		      struct turnctl_error *err)
 {
 	int code = 0, i, j;
@@ -44,6 +46,7 @@ static int find_links(const struct turnctl_attach *attach, struct jobs *jobs,
 	memset(jobs, 0, sizeof(*jobs));
 	if (attach->relays > TURN_DEVICES - 1)
 		return turnctl_fail(err, EINVAL, "more than %d relay devices", TURN_DEVICES - 1);
+	jobs->instance = instance;
 	jobs->count = attach->relays + 1;
 	for (i = 0; i < jobs->count && !code; i++) {
 		struct turnctl_link *link = &jobs->job[i].link;
@@ -87,27 +90,32 @@ static enum turn_role choose_role(const struct turnctl_attach *attach, const str
 }
 
 static void make_plan(const struct turnctl_attach *attach, const struct turnctl_instance *instance,
-		      enum turn_mode mode, int i, struct job *job)
+		      struct jobs *jobs, int i)
 {
+	struct job *job = &jobs->job[i];
 	struct turnctl_chain_plan *plan = &job->plan;
 	bool known = job->before.ifindex;
 
 	plan->ifindex = job->link.ifindex;
 	plan->device = job->link.name;
-	plan->mode = mode;
+	plan->mode = jobs->mode;
 	plan->role = choose_role(attach, job, i);
 	plan->fused = attach->install ? attach->install == TURNCTL_FUSE
 				      : known && (job->before.flags & TURN_FUSED);
 	plan->prio = attach->prio ? attach->prio : known ? job->before.prio : TURN_PRIO;
 	plan->self.role = plan->role;
 	memcpy(plan->self.mac, job->link.mac, sizeof(plan->self.mac));
+	plan->instance = jobs->instance;
 	if (instance) {
 		plan->maps = instance->path;
 		plan->id = turnctl_instance_id(instance);
 	}
 }
 
-/* Fills in what is to be done; @instance is NULL if it does not exist yet. */
+/*
+ * Fills in what is to be done; @instance is NULL if it does not exist yet. A device whose attach did
+ * not come to its end is a new one: what there is of it is taken out first.
+ */
 static int plan_jobs(const struct turnctl_attach *attach, const struct turnctl_instance *instance,
 		     const struct turn_config *config, struct jobs *jobs, struct turnctl_error *err)
 {
@@ -117,13 +125,15 @@ static int plan_jobs(const struct turnctl_attach *attach, const struct turnctl_i
 		struct job *job = &jobs->job[i];
 
 		index = instance ? turnctl_device_known(instance, &job->link, &job->before) : -1;
-		if (index < 0)
+		if (index < 0 || !(job->before.flags & TURN_UP)) {
+			index = -1;
 			memset(&job->before, 0, sizeof(job->before));
+		}
 		job->plan.self.device = index;
 	}
 	code = choose_mode(attach, instance, config, jobs, err);
 	for (i = 0; i < jobs->count && !code; i++) {
-		make_plan(attach, instance, jobs->mode, i, &jobs->job[i]);
+		make_plan(attach, instance, jobs, i);
 		code = turnctl_suited(&jobs->job[i].link, jobs->mode, err);
 	}
 	return code;
@@ -237,16 +247,29 @@ static int check(const struct jobs *jobs, struct turnctl_error *err)
 {
 	int code = 0, i;
 
-	for (i = 0; i < jobs->count && !code; i++) {
-		const struct job *job = &jobs->job[i];
-
-		code = turnctl_strays_clear(job->link.name, err);
-		code = code < 0 ? code : turnctl_chain_check(&job->plan, err);
-		/* a new device has nothing to lose by an attach that fails */
-		if (!code && job->before.ifindex)
-			code = turnctl_chain_verify(&job->plan, err);
-	}
+	for (i = 0; i < jobs->count && !code; i++)
+		code = turnctl_chain_check(&jobs->job[i].plan, err);
 	return code;
+}
+
+/* And what the kernel has to be asked. A new device has nothing to lose by an attach that fails. */
+static int verify(const struct jobs *jobs, struct turnctl_error *err)
+{
+	int code = 0, i;
+
+	for (i = 0; i < jobs->count && !code; i++)
+		if (jobs->job[i].before.ifindex)
+			code = turnctl_chain_verify(&jobs->job[i].plan, err);
+	return code;
+}
+
+static int clear_strays(const struct jobs *jobs, struct turnctl_error *err)
+{
+	int code = 0, i;
+
+	for (i = 0; i < jobs->count && code >= 0; i++)
+		code = turnctl_strays_clear(jobs->job[i].link.name, err);
+	return code < 0 ? code : 0;
 }
 
 /*
@@ -332,7 +355,7 @@ int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 	bool exists;
 	int code;
 
-	code = find_links(attach, &jobs, err);
+	code = find_links(name, attach, &jobs, err);
 	if (!code)
 		code = make_instance(&instance, name, attach->max_channels, &exists, err);
 	if (code)
@@ -342,6 +365,10 @@ int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 		code = plan_jobs(attach, &instance, &before, &jobs, err);
 	if (!code)
 		code = check(&jobs, err);
+	if (!code)
+		code = verify(&jobs, err);
+	if (!code)
+		code = clear_strays(&jobs, err);
 	if (!code && exists)
 		code = turnctl_control_renew(&instance, err);
 	if (!code)
@@ -358,83 +385,116 @@ int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 
 /* ---- the same, only told -------------------------------------------------------------------------- */
 
-static void plan_job(const struct job *job, void (*step)(const char *text))
+static void __attribute__((format(printf, 2, 3)))
+tell(void (*step)(const char *text), const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	step(text);
+}
+
+/* What an attach that was killed has left. */
+static void tell_remains(const struct turnctl_instance *instance, void (*step)(const char *text))
+{
+	struct turn_device device;
+	__u32 i;
+
+	for (i = 0; i < TURN_DEVICES; i++)
+		if (turnctl_device_at(instance, i, &device) && !(device.flags & TURN_UP))
+			tell(step, "%s: what an attach that did not come to its end has left comes off "
+			     "first", device.name);
+}
+
+static void tell_job(const struct job *job, void (*step)(const char *text))
 {
 	struct turnctl_chain_stage list[TURNCTL_CHAIN_STAGES];
 	const struct turnctl_chain_plan *plan = &job->plan;
 	struct turnctl_chain chain = {};
-	char text[256];
+	struct turnctl_stray stray;
 	int i, count;
 
+	if (turnctl_strays_read(plan->device, &stray, 1))
+		tell(step, "%s: programs that have lost their pins come off first", plan->device);
 	turnctl_chain_read(plan->ifindex, plan->id, &chain, NULL);
-	for (i = 0; i < chain.count; i++) {
-		if (!chain.program[i].owner)
-			continue;
-		snprintf(text, sizeof(text), "%s: %s (id %u) %s", plan->device,
-			 chain.program[i].name, chain.program[i].id,
-			 turnctl_chain_in_place(plan, &chain) ? "is replaced in one step"
-			 : chain.program[i].ours	      ? "comes off first"
-							      : "comes off, since it has lost its pins");
-		step(text);
-	}
-	snprintf(text, sizeof(text), "%s: turn_egress at TC egress, exits for redirected frames",
-		 plan->device);
-	step(text);
+	for (i = 0; i < chain.count; i++)
+		if (chain.program[i].ours)
+			tell(step, "%s: %s (id %u) %s", plan->device, chain.program[i].name,
+			     chain.program[i].id, turnctl_chain_in_place(plan, &chain)
+							? "is replaced in one step" : "comes off first");
+	tell(step, "%s: turn_egress at TC egress, exits for redirected frames", plan->device);
 	count = turnctl_chain_stages(plan, list);
 	for (i = 0; i < count; i++) {
 		const char *name = turnctl_program_name(list[i].program);
 
 		if (plan->fused)
-			snprintf(text, sizeof(text), "%s: %s as its only XDP program, %s mode",
-				 plan->device, name, turnctl_mode_name(plan->mode));
+			tell(step, "%s: %s as its only XDP program, %s mode", plan->device, name,
+			     turnctl_mode_name(plan->mode));
 		else
-			snprintf(text, sizeof(text), "%s: %s at priority %u, %s mode",
-				 plan->device, name, list[i].priority,
-				 turnctl_mode_name(plan->mode));
-		step(text);
+			tell(step, "%s: %s at priority %u, %s mode", plan->device, name,
+			     list[i].priority, turnctl_mode_name(plan->mode));
 	}
+}
+
+/*
+ * @instance as make_instance() would leave it: NULL if it is to be made, maybe after what is left of
+ * one has gone.
+ */
+static int plan_all(struct jobs *jobs, const struct turnctl_attach *attach,
+		    const struct turnctl_instance *instance, struct turnctl_error *err)
+{
+	struct turn_config config = {};
+	int code = 0;
+
+	if (instance)
+		code = turnctl_config_read(instance, &config, err);
+	if (!code && instance)
+		code = turnctl_instance_check_size(instance, attach->max_channels, err);
+	if (!code)
+		code = plan_jobs(attach, instance, &config, jobs, err);
+	if (!code)
+		code = check(jobs, err);
+	return code ? code : turnctl_configure_check(attach, &config, err);
 }
 
 int turnctl_attach_plan(const char *name, const struct turnctl_attach *attach,
 			void (*step)(const char *text), struct turnctl_error *err)
 {
-	struct turn_config config = {};
 	struct turnctl_instance instance;
+	bool exists, opened;
 	struct jobs jobs;
-	char text[256];
-	bool exists;
-	int code, i;
+	int code, why, i;
 
 	code = turnctl_check_root(err);
 	if (!code)
-		code = find_links(attach, &jobs, err);
+		code = find_links(name, attach, &jobs, err);
 	if (code)
 		return code;
-	code = turnctl_instance_open(&instance, name, false, err);
-	exists = !code;
-	if (code == -ESTALE) {
-		snprintf(text, sizeof(text), "remove instance '%s', which is not whole", name);
-		step(text);
-	} else if (code && code != -TURNCTL_NOT_ATTACHED) {
+	why = turnctl_instance_open(&instance, name, false, err);
+	opened = !why;
+	if (why == -ESTALE)
+		code = turnctl_remains_check(name, err);
+	else if (why && why != -TURNCTL_NOT_ATTACHED)
+		code = why;
+	if (code < 0)
 		return code;
-	}
-	code = exists ? turnctl_config_read(&instance, &config, err) : 0;
-	if (!code)
-		code = plan_jobs(attach, exists ? &instance : NULL, &config, &jobs, err);
-	if (!code && !exists) {
-		snprintf(text, sizeof(text), "make instance '%s' for %u channels under " TURNCTL_PINS,
-			 name, attach->max_channels ? attach->max_channels
-						    : TURNCTL_DEFAULT_CHANNELS);
-		step(text);
-	}
+	exists = opened && turnctl_device_count(&instance);
+	code = plan_all(&jobs, attach, exists ? &instance : NULL, err);
+	if (!code && why == -ESTALE)
+		tell(step, "remove instance '%s', which is not whole, and its programs", name);
+	if (!code && opened)
+		tell_remains(&instance, step);
+	if (!code && !exists)
+		tell(step, "make instance '%s' for %u channels under " TURNCTL_PINS, name,
+		     attach->max_channels ? attach->max_channels : TURNCTL_DEFAULT_CHANNELS);
 	if (!code)
 		turnctl_configure_plan(attach, exists, step);
-	for (i = 0; i < jobs.count && !code; i++) {
-		code = turnctl_chain_check(&jobs.job[i].plan, err);
-		if (!code)
-			plan_job(&jobs.job[i], step);
-	}
-	if (exists)
+	for (i = 0; i < jobs.count && !code; i++)
+		tell_job(&jobs.job[i], step);
+	if (opened)
 		turnctl_instance_close(&instance);
 	return code;
 }

@@ -100,13 +100,13 @@ int turnctl_chain_count(enum turn_role role, bool fused)
 	return turnctl_chain_stages(&plan, list);
 }
 
-/* What runs beside ours: the programs of others, the first one's place, and how many. */
+/* What runs beside turnctl's: the programs of others, the first one's place, and how many. */
 static int count_others(const struct turnctl_chain *chain, int *first)
 {
 	int i, count = 0;
 
 	for (i = chain->count - 1; i >= 0; i--) {
-		if (chain->program[i].ours)
+		if (chain->program[i].owner)
 			continue;
 		*first = i;
 		count++;
@@ -114,8 +114,8 @@ static int count_others(const struct turnctl_chain *chain, int *first)
 	return count;
 }
 
-static int check_no_turnctl(const struct turnctl_chain_plan *plan, const struct turnctl_chain *chain,
-			    struct turnctl_error *err)
+static int check_no_instance(const struct turnctl_chain_plan *plan,
+			     const struct turnctl_chain *chain, struct turnctl_error *err)
 {
 	char name[TURNCTL_NAME];
 	int i;
@@ -123,16 +123,10 @@ static int check_no_turnctl(const struct turnctl_chain_plan *plan, const struct 
 	for (i = 0; i < chain->count; i++) {
 		const struct turnctl_chain_program *p = &chain->program[i];
 
-		if (!p->owner || p->ours)
-			continue;
-		if (turnctl_instance_of(p->owner, name))
-			return turnctl_fail(err, EBUSY,
-					    "%s already runs %s (id %u) of another instance; %s takes it "
-					    "off", plan->device, p->name, p->id,
+		if (p->owner && turnctl_instance_of(p->owner, name) && strcmp(name, plan->instance))
+			return turnctl_fail(err, EBUSY, "%s already runs %s (id %u) of another "
+					    "instance; %s takes it off", plan->device, p->name, p->id,
 					    turnctl_hint(name, "detach %s", plan->device).text);
-		return turnctl_fail(err, EBUSY,
-				    "%s already runs %s (id %u), which has lost its pins; 'turnctl detach "
-				    "%s' takes it off", plan->device, p->name, p->id, plan->device);
 	}
 	return 0;
 }
@@ -148,7 +142,7 @@ int turnctl_chain_check(const struct turnctl_chain_plan *plan, struct turnctl_er
 	if (!code)
 		code = turnctl_chain_read(plan->ifindex, plan->id, &chain, err);
 	if (!code)
-		code = check_no_turnctl(plan, &chain, err);
+		code = check_no_instance(plan, &chain, err);
 	others = code ? 0 : count_others(&chain, &first);
 	if (!others)
 		return code;

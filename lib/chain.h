@@ -42,14 +42,16 @@ struct turnctl_chain_plan {
 	enum turn_role role;
 	bool fused;
 	unsigned int prio;   /* of the first stage */
-	const char *maps;    /* directory of the instance's pins */
+	const char *instance; /* its name */
+	const char *maps;    /* directory of its pins */
 	struct turn_self self;
 	__u32 id;            /* turnctl_instance_id() */
 };
 
 /*
- * Would the plan fit what runs on the device now, besides the instance's own programs, which it
- * replaces? The errors are those of attach.
+ * Would the plan fit what runs on the device now, besides programs of turnctl's that attach takes
+ * off or replaces: the instance's own, what is left of one of that name, and strays (remains.h)? The
+ * errors are those of attach.
  */
 int turnctl_chain_check(const struct turnctl_chain_plan *plan, struct turnctl_error *err);
 

@@ -71,24 +71,42 @@ void turnctl_configure_back(const struct turnctl_instance *instance,
 			serve(instance, TURN_UNSERVE, now.listener[i].port, NULL);
 }
 
+/* Adds what is given. */
+static int add_all(struct turn_config *config, const struct turnctl_attach *attach,
+		   struct turnctl_error *err)
+{
+	struct turn_listener standard = { .port = htons(3478) };
+	int code = 0, i;
+
+	if (attach->heartbeat_ms)
+		config->heartbeat = (__u64)attach->heartbeat_ms * config->hz / 1000;
+	for (i = 0; i < attach->listeners && !code; i++)
+		code = add_listener(config, &attach->listener[i], err);
+	if (!code && !config->listener[0].port)
+		code = add_listener(config, &standard, err);
+	for (i = 0; i < attach->externals && !code; i++)
+		code = add_external(config, &attach->external[i], err);
+	return code;
+}
+
+int turnctl_configure_check(const struct turnctl_attach *attach, const struct turn_config *before,
+			    struct turnctl_error *err)
+{
+	struct turn_config config = *before;
+
+	return add_all(&config, attach, err);
+}
+
 int turnctl_configure(const struct turnctl_instance *instance, const struct turnctl_attach *attach,
 		      enum turn_mode mode, const struct turn_config *before,
 		      struct turnctl_error *err)
 {
-	struct turn_listener standard = { .port = htons(3478) };
 	struct turn_config config = *before;
-	int code = 0, i;
+	int code, i;
 
 	config.mode = mode;
 	config.netns = turnctl_own_netns();
-	if (attach->heartbeat_ms)
-		config.heartbeat = (__u64)attach->heartbeat_ms * config.hz / 1000;
-	for (i = 0; i < attach->listeners && !code; i++)
-		code = add_listener(&config, &attach->listener[i], err);
-	if (!code && !config.listener[0].port)
-		code = add_listener(&config, &standard, err);
-	for (i = 0; i < attach->externals && !code; i++)
-		code = add_external(&config, &attach->external[i], err);
+	code = add_all(&config, attach, err);
 	/* before it is noted: a port that a killed command has counted in is harmless, a listener whose
 	 * port is not would never be served */
 	for (i = 0; i < TURN_LISTENERS && !code; i++)

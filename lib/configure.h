@@ -14,6 +14,10 @@ int turnctl_configure(const struct turnctl_instance *instance, const struct turn
 void turnctl_configure_back(const struct turnctl_instance *instance,
 			    const struct turn_config *before);
 
+/* Is there room for what is given beside that of @before? Changes nothing. */
+int turnctl_configure_check(const struct turnctl_attach *attach, const struct turn_config *before,
+			    struct turnctl_error *err);
+
 /* Tells, a line each, what turnctl_configure() would do; @exists: the instance is there already. */
 void turnctl_configure_plan(const struct turnctl_attach *attach, bool exists,
 			    void (*step)(const char *text));

@@ -17,10 +17,11 @@
 
 /* ---- the notes in turn_devices ----------------------------------------------------------------- */
 
-static int read_device(const struct turnctl_instance *instance, __u32 index,
+bool turnctl_device_at(const struct turnctl_instance *instance, __u32 index,
 		       struct turn_device *device)
 {
-	return bpf_map_lookup_elem(instance->map[TURNCTL_DEVICES], &index, device) ? -errno : 0;
+	return !bpf_map_lookup_elem(instance->map[TURNCTL_DEVICES], &index, device) &&
+	       device->ifindex;
 }
 
 int turnctl_device_write(const struct turnctl_instance *instance, __u32 index,
@@ -38,7 +39,7 @@ int turnctl_device_find(const struct turnctl_instance *instance, __u32 ifindex,
 	__u32 i;
 
 	for (i = 0; i < TURN_DEVICES; i++)
-		if (!read_device(instance, i, device) && device->ifindex == ifindex)
+		if (turnctl_device_at(instance, i, device) ? device->ifindex == ifindex : !ifindex)
 			return i;
 	return -ENOENT;
 }
@@ -51,7 +52,7 @@ int turnctl_device_known(const struct turnctl_instance *instance, const struct t
 	__u32 i;
 
 	for (i = 0; i < TURN_DEVICES && index < 0; i++)
-		if (!read_device(instance, i, device) && device->ifindex &&
+		if (turnctl_device_at(instance, i, device) &&
 		    !strcmp(device->name, link->name) &&
 		    turnctl_link_by_index(device->ifindex, &other, NULL) == -ENODEV)
 			index = i;
@@ -72,13 +73,19 @@ int turnctl_device_count(const struct turnctl_instance *instance)
 	__u32 i;
 
 	for (i = 0; i < TURN_DEVICES; i++)
-		count += !read_device(instance, i, &device) && device.ifindex;
+		count += turnctl_device_at(instance, i, &device) && (device.flags & TURN_UP);
 	return count;
 }
 
 bool turnctl_device_any(const struct turnctl_instance *instance)
 {
-	return turnctl_device_count(instance) > 0;
+	struct turn_device device;
+	bool any = false;
+	__u32 i;
+
+	for (i = 0; i < TURN_DEVICES && !any; i++)
+		any = turnctl_device_at(instance, i, &device);
+	return any;
 }
 
 int turnctl_stats_clear(const struct turnctl_instance *instance, __u32 index,
@@ -115,8 +122,7 @@ int turnctl_clear_remains(const struct turnctl_instance *instance, struct turnct
 	__u32 i;
 
 	for (i = 0; i < TURN_DEVICES && !code; i++)
-		if (!read_device(instance, i, &device) && device.ifindex &&
-		    !(device.flags & TURN_UP))
+		if (turnctl_device_at(instance, i, &device) && !(device.flags & TURN_UP))
 			code = turnctl_device_take_out(instance, i, &device, err);
 	return code;
 }
@@ -164,7 +170,7 @@ static int detach_remains(const char *name, const char *wanted, int code, struct
 	struct turnctl_error why;
 	int found, strays;
 
-	if (access(TURNCTL_PINS, F_OK) && !turnctl_strays_read(&stray, 1))
+	if (access(TURNCTL_PINS, F_OK) && !turnctl_strays_read(wanted, &stray, 1))
 		return code;
 	turnctl_instance_init(&instance, name);
 	found = turnctl_instance_lock(&instance, &why);
@@ -204,7 +210,7 @@ int turnctl_detach(const char *name, const char *wanted, struct turnctl_error *e
 	if (code)
 		return code;
 	for (i = 0; i < TURN_DEVICES && !code; i++) {
-		if (read_device(&instance, i, &device) || !device.ifindex ||
+		if (!turnctl_device_at(&instance, i, &device) ||
 		    (wanted && !is_named(&device, wanted)))
 			continue;
 		found = true;
@@ -235,7 +241,7 @@ int turnctl_devices_read(const struct turnctl_instance *instance,
 		struct turnctl_device_state *state = &states[count];
 
 		memset(state, 0, sizeof(*state));
-		if (read_device(instance, i, &state->device) || !state->device.ifindex)
+		if (!turnctl_device_at(instance, i, &state->device))
 			continue;
 		count++;
 		state->index = i;

@@ -13,6 +13,10 @@
 
 /* ---- the notes of what was done to a device (turn_devices) ---------------------------------------- */
 
+/* Is there a device at @index (0 to TURN_DEVICES - 1)? Its note is copied to @device. */
+bool turnctl_device_at(const struct turnctl_instance *instance, __u32 index,
+		       struct turn_device *device);
+
 /* The index of the entry for @ifindex (0: of a free one), copied to @device; -ENOENT. */
 int turnctl_device_find(const struct turnctl_instance *instance, __u32 ifindex,
 			struct turn_device *device);
@@ -25,8 +29,9 @@ int turnctl_device_known(const struct turnctl_instance *instance, const struct t
 int turnctl_device_write(const struct turnctl_instance *instance, __u32 index,
 			 const struct turn_device *device, struct turnctl_error *err);
 
-/* How many devices are attached, or half attached? Any? */
+/* How many devices are attached? */
 int turnctl_device_count(const struct turnctl_instance *instance);
+/* Is any, or half attached? */
 bool turnctl_device_any(const struct turnctl_instance *instance);
 
 /* Takes a device out, XDP first, whatever of it is there. One that is gone has taken all along. */

@@ -71,6 +71,10 @@ int turnctl_instance_open_anywhere(struct turnctl_instance *instance, const char
 int turnctl_instance_make(struct turnctl_instance *instance, const char *name,
 			  unsigned int max_channels, struct turnctl_error *err);
 
+/* -EINVAL if an existing instance has not this number of channels (0: any). */
+int turnctl_instance_check_size(const struct turnctl_instance *instance, unsigned int channels,
+				struct turnctl_error *err);
+
 void turnctl_instance_close(struct turnctl_instance *instance);
 
 /* Removes all pins of the instance, complete or not. The caller holds the lock and has taken

@@ -150,8 +150,8 @@ out:
 	return code;
 }
 
-static int check_size(const struct turnctl_instance *instance, unsigned int channels,
-		      struct turnctl_error *err)
+int turnctl_instance_check_size(const struct turnctl_instance *instance, unsigned int channels,
+				struct turnctl_error *err)
 {
 	struct turn_config config;
 	int code = turnctl_config_read(instance, &config, err);
@@ -183,7 +183,7 @@ int turnctl_instance_make(struct turnctl_instance *instance, const char *name,
 	if (!code)
 		code = turnctl_instance_check_netns(instance, err);
 	if (!code)
-		code = check_size(instance, channels, err);
+		code = turnctl_instance_check_size(instance, channels, err);
 	if (code)
 		turnctl_instance_close(instance);
 	return code;

@@ -159,7 +159,7 @@ static int take_off(struct turnctl_instance *old, __u32 id, const char *device, 
 
 /* ---- strays ------------------------------------------------------------------------------------- */
 
-int turnctl_strays_read(struct turnctl_stray *list, int room)
+int turnctl_strays_read(const char *device, struct turnctl_stray *list, int room)
 {
 	char name[TURNCTL_NAME];
 	struct turnctl_link *links;
@@ -170,6 +170,8 @@ int turnctl_strays_read(struct turnctl_stray *list, int room)
 	if (turnctl_links_read(&links, &all, NULL))
 		return 0;
 	for (i = 0; i < all; i++) {
+		if (device && strcmp(device, links[i].name))
+			continue;
 		of_device = device_owners(links[i].ifindex, owners);
 		for (j = 0; j < of_device && count < room; j++) {
 			if (turnctl_instance_of(owners[j], name))
@@ -185,22 +187,19 @@ int turnctl_strays_read(struct turnctl_stray *list, int room)
 int turnctl_strays_clear(const char *device, struct turnctl_error *err)
 {
 	struct turnctl_stray *list = calloc(TURN_DEVICES, sizeof(*list));
-	int count = list ? turnctl_strays_read(list, TURN_DEVICES) : 0, code = 0, found = 0, i;
+	int count = list ? turnctl_strays_read(device, list, TURN_DEVICES) : 0, code = 0, i;
 
 	for (i = 0; i < count && code >= 0; i++) {
 		struct turnctl_instance old;
 		bool left;
 
-		if (device && strcmp(device, list[i].device))
-			continue;
 		turnctl_instance_init(&old, "");
 		*old.path = 0;
 		code = take_off(&old, list[i].owner, list[i].device, &left, err);
 		turnctl_instance_close(&old);
-		found++;
 	}
 	free(list);
-	return code < 0 ? code : found;
+	return code < 0 ? code : count;
 }
 
 /* ---- instances that cannot be used ---------------------------------------------------------------- */
@@ -233,13 +232,15 @@ static bool runs_here(__u32 id)
 	return found;
 }
 
-/* One directory of pins below the instance's. */
-static int clear_layout(struct turnctl_instance *old, const char *layout, const char *device,
-			struct turnctl_error *err)
+/*
+ * Opens what is there of one directory of pins below the instance's. 0: nothing to do, since it can
+ * be used; 1: it cannot, *@id is its instance's.
+ */
+static int open_layout(struct turnctl_instance *old, const char *layout, __u32 *id,
+		       struct turnctl_error *err)
 {
-	bool left = false, whole;
 	char own[16];
-	__u32 id;
+	bool whole;
 	int code;
 
 	snprintf(own, sizeof(own), "abi-%d", TURN_ABI);
@@ -250,17 +251,45 @@ static int clear_layout(struct turnctl_instance *old, const char *layout, const 
 		return 0;
 	}
 	close_unknown(old);
-	id = turnctl_pinned_id(old->path);
-	code = check_elsewhere(old, id && runs_here(id), err);
-	if (!code)
-		code = take_off(old, id, device, &left, err);
+	*id = turnctl_pinned_id(old->path);
+	code = check_elsewhere(old, *id && runs_here(*id), err);
+	if (code)
+		turnctl_instance_forget(old);
+	return code ? code : 1;
+}
+
+static int check_layout(struct turnctl_instance *old, const char *layout, const char *device,
+			struct turnctl_error *err)
+{
+	__u32 id;
+	int code = open_layout(old, layout, &id, err);
+
+	(void)device;
+	turnctl_instance_forget(old);
+	return code;
+}
+
+static int clear_layout(struct turnctl_instance *old, const char *layout, const char *device,
+			struct turnctl_error *err)
+{
+	bool left = false;
+	__u32 id;
+	int code = open_layout(old, layout, &id, err);
+
+	if (code <= 0)
+		return code;
+	code = take_off(old, id, device, &left, err);
 	if (code >= 0 && !left)
 		code = turnctl_instance_remove(old, err);
 	turnctl_instance_forget(old);
 	return code < 0 ? code : 1;
 }
 
-int turnctl_remains_clear(const char *name, const char *device, struct turnctl_error *err)
+/* Does @act with each layout of the instance; 1 if one of them was not to be used. */
+static int each_layout(const char *name, const char *device,
+		       int (*act)(struct turnctl_instance *old, const char *layout,
+				  const char *device, struct turnctl_error *err),
+		       struct turnctl_error *err)
 {
 	struct turnctl_instance old;
 	struct dirent *entry;
@@ -269,18 +298,33 @@ int turnctl_remains_clear(const char *name, const char *device, struct turnctl_e
 	DIR *dir;
 
 	snprintf(path, sizeof(path), TURNCTL_PINS "/%s", name);
-	if (access(path, F_OK))
-		return 0;
 	turnctl_instance_init(&old, name);
 	dir = opendir(path);
 	while (dir && code >= 0 && (entry = readdir(dir))) {
 		if (!turnctl_is_layout(entry->d_name))
 			continue;
-		code = clear_layout(&old, entry->d_name, device, err);
+		code = act(&old, entry->d_name, device, err);
 		found |= code > 0;
 	}
 	if (dir)
 		closedir(dir);
+	return code < 0 ? code : found;
+}
+
+int turnctl_remains_check(const char *name, struct turnctl_error *err)
+{
+	return each_layout(name, NULL, check_layout, err);
+}
+
+int turnctl_remains_clear(const char *name, const char *device, struct turnctl_error *err)
+{
+	int code, found;
+	char path[96];
+
+	snprintf(path, sizeof(path), TURNCTL_PINS "/%s", name);
+	if (access(path, F_OK))
+		return 0;
+	code = found = each_layout(name, device, clear_layout, err);
 	/* a command was killed while it made an instance or removed one */
 	snprintf(path, sizeof(path), TURNCTL_PINS "/%s/new", name);
 	if (code >= 0 && !access(path, F_OK)) {

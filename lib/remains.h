@@ -22,8 +22,9 @@ struct turnctl_stray {
 	__u32 owner; /* id of the instance that it had */
 };
 
-/* Fills @list (@room) with strays, those of one device and instance once; returns how many. */
-int turnctl_strays_read(struct turnctl_stray *list, int room);
+/* Fills @list (@room) with the strays of @device, or all (NULL), those of one device and instance
+ * once; returns how many. */
+int turnctl_strays_read(const char *device, struct turnctl_stray *list, int room);
 
 /* Takes off the strays of @device, or all (NULL). The number of them, or a negative errno. The caller
  * holds the lock. */
@@ -36,5 +37,8 @@ int turnctl_strays_clear(const char *device, struct turnctl_error *err);
  * holds the lock.
  */
 int turnctl_remains_clear(const char *name, const char *device, struct turnctl_error *err);
+
+/* Would that work, of all devices? Changes nothing; the same results. */
+int turnctl_remains_check(const char *name, struct turnctl_error *err);
 
 #endif

@@ -291,6 +291,8 @@ case_killed_attach_is_forgotten() {
 		! on_server timeout 120 strace -f -qq -o "$LAB_TMP/strace" -e trace=bpf \
 			-e inject=bpf:signal=KILL:when=$at "$TURNCTL" -i "$instance" attach srv0 --listen 5000 \
 			--max-channels 100 --heartbeat 10s --mode skb "${fused[@]}" || fail "not killed at call $at"
+		gives 0 "^make instance '$instance' for 200 channels" attach srv0 --max-channels 200 "${fused[@]}" --dry-run
+		gives 0 "^srv0: turn_.*, native mode" attach srv0 "${fused[@]}" --dry-run
 		attach
 		holds "status after a kill at call $at" "$(ctl -j status)" '.listeners == ["*:3478"] and
 			.max_channels == 16384 and .heartbeat_seconds == 60 and (.devices[0].mode == "native")'

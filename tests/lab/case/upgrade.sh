@@ -124,6 +124,7 @@ case_attach_again_keeps_what_it_is_not_told() {
 	ctl attach srv0
 	[[ $(settings) == "$before" ]] || fail "$(diff <(echo "$before") <(settings))"
 	gives 1 "has room for 64 channels already.*'turnctl -i $instance detach --all' first" attach srv0 --max-channels 65
+	gives 1 'has room for 64 channels already' attach srv0 --max-channels 65 --dry-run
 	gives 1 "runs in skb mode.*use --mode skb, or name all of them" attach srv1 --mode native
 	[[ $(settings) == "$before" ]] || fail "refused, but $(diff <(echo "$before") <(settings))"
 	gives 0 '^$' status --check
@@ -322,14 +323,24 @@ case_other_layout() {
 	no_trace "unknown sizes"
 }
 
+# would FIRST ARG…: 'turnctl ARG… --dry-run' begins with that, says what goes on the device, and changes nothing
+would() {
+	local before after first=$1; shift
+	before=$(generation; picture)
+	gives 0 "$first" "$@" --dry-run
+	gives 0 '^srv0: turn_.*, native mode$' "$@" --dry-run
+	after=$(generation; picture)
+	[[ $after == "$before" ]] || fail "'$* --dry-run' changes $(diff <(echo "$before") <(echo "$after"))"
+}
 # The pins are gone, the programs run on.
 case_pins_removed() {
-	local what
+	local what again=(attach srv0 --relay srv1 "${fused[@]}" --heartbeat 60s)
 	begins
 	rm -r "${pins:?}/$instance"
 	gives 4 "srv0: it runs programs of turnctl's whose pins are gone; 'turnctl -i $instance detach srv0' takes them off, 'turnctl -i $instance attach srv0' begins anew" status --check
 	gives 0 'srv1: it runs programs' status
-	gives 1 "turn_.* which has lost its pins; 'turnctl detach srv0' takes it off" attach srv0 "${fused[@]}" --dry-run
+	would '^srv0: programs that have lost their pins come off first$' "${again[@]}"
+	would '^srv1: programs that have lost their pins come off first$' "${again[@]}"
 	passes 3
 	ctl detach --all
 	no_trace "detach --all after rm -r"
@@ -338,7 +349,7 @@ case_pins_removed() {
 	relays_anew
 	statics
 	rm -r "${pins:?}/$instance"
-	ctl attach srv0 --relay srv1 "${fused[@]}" --heartbeat 60s   # begins anew
+	ctl "${again[@]}"                            # begins anew
 	gives 0 '^$' status --check
 	passes 3
 	relays_anew
@@ -352,10 +363,10 @@ case_pins_removed() {
 		rm "$pins/$instance/abi-$LAYOUT/$what"
 		gives 4 "instance '$instance' is not whole, since .*$what is missing" status --check
 		passes 2
-		case $what in
-		turn_ports) ;;
-		*) ctl attach srv0 --relay srv1 "${fused[@]}" --heartbeat 60s; gives 0 '^$' status --check; relays_anew ;;
-		esac
+		would "^remove instance '$instance', which is not whole, and its programs$" "${again[@]}"
+		ctl "${again[@]}"
+		gives 0 '^$' status --check
+		relays_anew
 		detach
 		no_trace "without $what"
 	done
