@@ -112,17 +112,19 @@ static void check_device(const struct turnctl_instance *instance, const struct t
 			detach.text);
 }
 
-/* They belong to no instance; @instance is the one to name to a command that is to do no more. */
-static void check_strays(const char *instance, struct json_object *problems)
+/* They belong to no instance; @instance, which can be @attachable here, is the one to name to a command
+ * that is to do no more. */
+static void check_strays(const char *instance, bool attachable, struct json_object *problems)
 {
 	struct turnctl_stray stray[TURN_DEVICES];
 	int count = turnctl_strays_read(NULL, stray, TURN_DEVICES), i;
 
 	for (i = 0; i < count; i++)
 		problem(problems, "%s: it runs programs of turnctl's whose pins are gone; %s takes them "
-			"off, %s begins anew", stray[i].device,
+			"off%s%s", stray[i].device,
 			turnctl_hint(instance, "detach %s", stray[i].device).text,
-			turnctl_hint(instance, "attach %s", stray[i].device).text);
+			attachable ? ", and so does " : "", attachable ?
+			turnctl_hint(instance, "attach %s", stray[i].device).text : "");
 }
 
 /* ---- the document ------------------------------------------------------------------------------- */
@@ -387,7 +389,7 @@ static int fill(struct json_object *document, const struct turnctl_instance *ins
 	if (!count)
 		problem(problems, "no device is attached, but pins are left; %s removes them",
 			turnctl_hint(instance->name, "detach --all").text);
-	check_strays(instance->name, problems);
+	check_strays(instance->name, true, problems);
 	json_object_object_add(document, "listeners", listeners_array(&config));
 	json_object_object_add(document, "externals", externals_array(&config));
 	add_tables(document, instance, &config, problems);
@@ -404,8 +406,10 @@ static bool fill_remains(struct json_object *document, const char *instance, int
 	json_object_object_add(document, "problems", problems);
 	if (code == -EPROTO || code == -ESTALE)
 		problem(problems, "%s", err->text);
-	if (code == -EPROTO || code == -ESTALE || code == -TURNCTL_NOT_ATTACHED)
-		check_strays(instance, problems);
+	if (code == -EPROTO || code == -ESTALE || code == -EXDEV || code == -TURNCTL_NOT_ATTACHED)
+		check_strays(instance, code == -ESTALE || code == -TURNCTL_NOT_ATTACHED, problems);
+	if (code == -EXDEV && json_object_array_length(problems))
+		problem(problems, "%s", err->text);
 	return json_object_array_length(problems);
 }
 

@@ -149,40 +149,64 @@ int turnctl_device_take_out(const struct turnctl_instance *instance, int index,
 	return turnctl_device_write(instance, index, &none, err);
 }
 
-/* Of an instance of another network namespace, which has gone with its devices, only pins are left. */
-static int remove_remains(const char *name, int refusal, struct turnctl_error *err)
+/*
+ * The instance belongs to another network namespace. If that has gone with its devices, only pins are
+ * left, and are removed: 1. Else -EXDEV. The caller holds the lock.
+ */
+static int remove_deserted(struct turnctl_instance *instance, struct turnctl_error *err)
 {
-	struct turnctl_instance instance;
-	int code = turnctl_instance_open_anywhere(&instance, name, true, NULL);
+	int code = turnctl_instance_open_pins(instance, err);
 
-	if (code)
-		return refusal;
-	code = turnctl_exits_any(&instance) ? refusal : turnctl_instance_remove(&instance, err);
-	turnctl_instance_close(&instance);
-	return code;
+	if (!code)
+		code = turnctl_exits_any(instance) ? -EXDEV : turnctl_instance_remove(instance, err);
+	turnctl_instance_forget(instance);
+	return code ? code : 1;
 }
 
-/* There is no instance to be used: @code says why. */
+/* The instance lives in another network namespace, says @err: is @wanted done with all the same, since
+ * all that was on it were strays? */
+static int only_strays(const char *name, const char *wanted, int strays, struct turnctl_error *err)
+{
+	if (turnctl_device_runs(wanted, name))
+		return turnctl_fail(err, EXDEV,
+				    "%s runs programs of instance '%s', which belongs to another "
+				    "network namespace; move it back there, or take them off with 'ip "
+				    "link set dev %s xdp off'", wanted, name, wanted);
+	return strays ? 0 : -EXDEV;
+}
+
+/*
+ * There is no instance to be used here: @code says why. Takes off what is left of it, and strays, but
+ * nothing of one that lives in another network namespace.
+ */
 static int detach_remains(const char *name, const char *wanted, int code, struct turnctl_error *err)
 {
+	struct turnctl_error why = *err, failure;
 	struct turnctl_instance instance;
 	struct turnctl_stray stray;
-	struct turnctl_error why;
-	int found, strays;
+	int found, strays = 0;
 
 	if (access(TURNCTL_PINS, F_OK) && !turnctl_strays_read(wanted, &stray, 1))
 		return code;
 	turnctl_instance_init(&instance, name);
 	found = turnctl_instance_lock(&instance, &why);
-	if (!found)
+	if (!found && code != -EXDEV)
 		found = turnctl_remains_clear(name, wanted, &why);
-	strays = found < 0 ? 0 : turnctl_strays_clear(wanted, &why);
+	else if (!found)
+		found = wanted ? -EXDEV : remove_deserted(&instance, &why);
+	if (found >= 0 || found == -EXDEV)
+		strays = turnctl_strays_clear(wanted, &failure);
 	rmdir(TURNCTL_PINS);
 	turnctl_instance_close(&instance);
-	if (found >= 0 && strays >= 0)
-		return found + strays ? 0 : code;
-	*err = why;
-	return found < 0 ? found : strays;
+	if (found < 0)
+		*err = why;
+	if (strays < 0) {
+		*err = failure;
+		return strays;
+	}
+	if (found == -EXDEV && wanted)
+		return only_strays(name, wanted, strays, err);
+	return found < 0 ? found : found + strays ? 0 : code;
 }
 
 /* By the name that it has now; by the one that it had, when it is gone. */
@@ -203,9 +227,7 @@ int turnctl_detach(const char *name, const char *wanted, struct turnctl_error *e
 	__u32 i;
 
 	code = turnctl_instance_open(&instance, name, true, err);
-	if (code == -EXDEV && !wanted)
-		return remove_remains(name, code, err);
-	if (code == -TURNCTL_NOT_ATTACHED || code == -EPROTO || code == -ESTALE)
+	if (code == -TURNCTL_NOT_ATTACHED || code == -EPROTO || code == -ESTALE || code == -EXDEV)
 		return detach_remains(name, wanted, code, err);
 	if (code)
 		return code;

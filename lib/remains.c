@@ -184,6 +184,22 @@ int turnctl_strays_read(const char *device, struct turnctl_stray *list, int room
 	return count;
 }
 
+bool turnctl_device_runs(const char *device, const char *name)
+{
+	char instance[TURNCTL_NAME];
+	struct turnctl_link link;
+	__u32 owners[OWNERS];
+	int count, i;
+
+	if (turnctl_link_by_name(device, &link, NULL))
+		return false;
+	count = device_owners(link.ifindex, owners);
+	for (i = 0; i < count; i++)
+		if (turnctl_instance_of(owners[i], instance) && !strcmp(instance, name))
+			return true;
+	return false;
+}
+
 int turnctl_strays_clear(const char *device, struct turnctl_error *err)
 {
 	struct turnctl_stray *list = calloc(TURN_DEVICES, sizeof(*list));

@@ -337,7 +337,7 @@ case_pins_removed() {
 	local what again=(attach srv0 --relay srv1 "${fused[@]}" --heartbeat 60s)
 	begins
 	rm -r "${pins:?}/$instance"
-	gives 4 "srv0: it runs programs of turnctl's whose pins are gone; 'turnctl -i $instance detach srv0' takes them off, 'turnctl -i $instance attach srv0' begins anew" status --check
+	gives 4 "srv0: it runs programs of turnctl's whose pins are gone; 'turnctl -i $instance detach srv0' takes them off, and so does 'turnctl -i $instance attach srv0'\$" status --check
 	gives 0 'srv1: it runs programs' status
 	would '^srv0: programs that have lost their pins come off first$' "${again[@]}"
 	would '^srv1: programs that have lost their pins come off first$' "${again[@]}"
@@ -389,4 +389,44 @@ case_pins_removed_of_one_instance() {
 	[[ -z $(ids srv1) && $(ids srv0) ]] || fail "not srv1 only"
 	gives 0 '^$' status --check
 	gives 3 'nothing is attached' status --check --instance "$second"
+}
+
+# Strays are here, and the instance that is asked for lives in another namespace: what is here goes, what lives stays.
+strays_at_peer() {
+	lab_in peer "$TURNCTL" -i "$instance-b" attach peer0 "${fused[@]}"
+	rm -r "${pins:?}/$instance-b"
+	[[ $(peers_ids peer0) ]] || fail "no strays"
+}
+peers_ids() { ip -n "$LAB_ID-peer" -j -d link show dev "$1" | jq -r '.[0].xdp.prog.id // empty'; }
+case_strays_beside_another_network_namespace() {
+	local stray="peer0: it runs programs of turnctl's whose pins are gone; 'turnctl -i $instance detach peer0' takes them off"
+	local elsewhere="instance '$instance' belongs to another network namespace"
+	started two
+	LAYOUT=$("$TURNCTL" -j version | jq .layout)
+	LAB_AT_EXIT=("lab_in peer timeout 60 $TURNCTL -i $instance-b detach --all" "${LAB_AT_EXIT[@]}")
+	strays_at_peer
+	from_peer 4 "$stray\$" status --check
+	from_peer 4 "$elsewhere" status --check
+	from_peer 1 "$elsewhere" detach srv0         # that name is there, and not here
+	[[ $(peers_ids peer0) ]] || fail "the strays of another device were taken off"
+	from_peer 0 '^$' detach peer0
+	[[ -z $(peers_ids peer0) ]] || fail "the strays are still there"
+	from_peer 1 "$elsewhere" status --check
+	from_peer 1 "$elsewhere" detach peer0
+	strays_at_peer
+	from_peer 1 "$elsewhere" detach --all
+	[[ -z $(peers_ids peer0) ]] || fail "'detach --all' leaves strays"
+	relays 3
+	gives 0 '^$' status --check
+	# of another layout, or with pins missing, it is there all the same
+	other_layout
+	strays_at_peer
+	from_peer 0 '^$' detach peer0
+	[[ -z $(peers_ids peer0) && $(ids srv0) ]] || fail "not peer0 only"
+	mv "$pins/$instance/abi-1" "$pins/$instance/abi-$LAYOUT"
+	# a device that has moved here with programs of the living
+	ip -n "$LAB_ID-server" link set srv1 netns "$LAB_ID-peer"
+	[[ $(peers_ids srv1) ]] || fail "the programs did not go along"
+	from_peer 1 "srv1 runs programs of instance '$instance', which belongs to another network namespace" detach srv1
+	[[ $(peers_ids srv1) ]] || fail "programs of the living were taken off"
 }
