@@ -16,7 +16,7 @@
 #include "table.h"
 #include "values.h"
 
-/* ---- the words of all subcommands ---------------------------------------------------------------- */
+/* ---- the words of all subcommands ------------------------------------------------------------ */
 
 enum { KEY_STATIC = 256, KEY_LEARNED, KEY_STATE };
 
@@ -109,7 +109,7 @@ static void make_key(const struct turnctl_static *channel, struct turn_key4 *key
 	key->channel = htons(channel->number);
 }
 
-/* ---- a channel as an object ----------------------------------------------------------------------- */
+/* ---- a channel as an object ------------------------------------------------------------------ */
 
 static struct json_object *direction_object(const struct turn_flow *flow,
 					    const struct values_clock *clock, bool there)
@@ -182,7 +182,7 @@ static bool wanted(const struct words *words, const struct turnctl_channel *chan
 	       (channel->both && !strcmp(words->state, turnctl_state_name(&channel->to_client)));
 }
 
-/* ---- reading --------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* Parses the filters of a subcommand that takes no other words; an exit code on failure. */
 static int parse_filters(struct cli *cli, const struct argp *argp, const char *name, int argc,
@@ -222,7 +222,7 @@ static void print_count(const struct cli *cli, const char *key, size_t count)
 	output_json(cli, document);
 }
 
-/* ---- list, show, count ------------------------------------------------------------------------- */
+/* ---- list, show, count ----------------------------------------------------------------------- */
 
 static const struct argp list_argp = { filters, parse, NULL, "All channels that the kernel knows.",
 				       NULL, NULL, NULL };
@@ -352,7 +352,7 @@ static int channel_count(struct cli *cli, int argc, char **argv)
 	return CLI_DONE;
 }
 
-/* ---- add, del, flush --------------------------------------------------------------------------- */
+/* ---- add, del, flush ------------------------------------------------------------------------- */
 
 static const struct argp add_argp = {
 	NULL, parse, "CLIENT SERVER CHANNEL RELAY PEER",

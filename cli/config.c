@@ -84,7 +84,7 @@ static const struct turnctl_setting *find(const char *word)
 	return NULL;
 }
 
-/* ---- show --------------------------------------------------------------------------------------- */
+/* ---- show ------------------------------------------------------------------------------------ */
 
 static int read_rows(const struct cli *cli, const struct turnctl_setting *only,
 		     struct json_object *rows, struct turnctl_error *err)
@@ -149,7 +149,7 @@ static int config_show(struct cli *cli, int argc, char **argv)
 	return code ? cli_fail(code, &err) : CLI_DONE;
 }
 
-/* ---- set ---------------------------------------------------------------------------------------- */
+/* ---- set ------------------------------------------------------------------------------------- */
 
 /* "60s", "100ms" */
 static const char *duration(unsigned int ms, char *buf, size_t size)

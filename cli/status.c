@@ -51,7 +51,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = { options, parse, "[DEV]", "What is attached, and whether all is well.",
 				  NULL, NULL, NULL };
 
-/* ---- what is wrong ------------------------------------------------------------------------------ */
+/* ---- what is wrong --------------------------------------------------------------------------- */
 
 static void __attribute__((format(printf, 2, 3)))
 problem(struct json_object *problems, const char *fmt, ...)
@@ -127,7 +127,7 @@ static void check_strays(const char *instance, bool attachable, struct json_obje
 			turnctl_hint(instance, "attach %s", stray[i].device).text : "");
 }
 
-/* ---- the document ------------------------------------------------------------------------------- */
+/* ---- the document ---------------------------------------------------------------------------- */
 
 static struct json_object *program_object(const struct turnctl_chain *chain,
 					  const struct turnctl_chain_program *program)
@@ -289,7 +289,7 @@ static void add_tables(struct json_object *document, const struct turnctl_instan
 			count, config->max_channels);
 }
 
-/* ---- as text ------------------------------------------------------------------------------------ */
+/* ---- as text --------------------------------------------------------------------------------- */
 
 static const char *get(struct json_object *object, const char *key)
 {
@@ -355,7 +355,7 @@ static void print_problems(struct json_object *problems)
 		       json_object_get_string(json_object_array_get_idx(problems, i)));
 }
 
-/* ---- the command -------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static int fill(struct json_object *document, const struct turnctl_instance *instance,
 		const struct words *words, struct turnctl_error *err)

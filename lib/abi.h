@@ -236,7 +236,7 @@ struct turn_config {
 	struct turn_external external[TURN_EXTERNAL];
 };
 
-/* ---- the server's pulse -------------------------------------------------------------------------- */
+/* ---- the server's pulse ---------------------------------------------------------------------- */
 
 /* Heartbeats of proven channels, counted for half an interval (a round) or more. */
 struct turn_pulse {
@@ -252,7 +252,7 @@ struct turn_pulse {
 	__u32 zero;
 };
 
-/* ---- devices ---------------------------------------------------------------------------------- */
+/* ---- devices --------------------------------------------------------------------------------- */
 
 enum turn_role {
 	TURN_ROLE_CLIENT = 1, /* clients are here, and perhaps peers */
@@ -290,7 +290,7 @@ struct turn_self {
 	__u16 zero;
 };
 
-/* ---- counters --------------------------------------------------------------------------------- */
+/* ---- counters -------------------------------------------------------------------------------- */
 
 /*
  * Why a packet of a known channel was left to the server. The last to decide counts, so for each
@@ -370,7 +370,7 @@ struct turn_stats {
 	__u64 events[TURN_EVENT_ROOM];
 };
 
-/* ---- the control program ---------------------------------------------------------------------- */
+/* ---- the control program --------------------------------------------------------------------- */
 
 /*
  * Live elements must not be written by a map update from user space (it would lose counters and

@@ -20,7 +20,7 @@
 #include "suited.h"
 #include "upkeep.h"
 
-/* ---- what is to be done ------------------------------------------------------------------------- */
+/* ---- what is to be done ---------------------------------------------------------------------- */
 
 /* One device of an attach. */
 struct job {
@@ -139,7 +139,7 @@ static int plan_jobs(const struct turnctl_attach *attach, const struct turnctl_i
 	return code;
 }
 
-/* ---- one device ----------------------------------------------------------------------------------- */
+/* ---- one device ------------------------------------------------------------------------------ */
 
 /* Everything but XDP. */
 static int prepare(const struct turnctl_instance *instance, struct job *job,
@@ -212,7 +212,7 @@ static int finish(const struct turnctl_instance *instance, const struct job *job
 	return turnctl_device_write(instance, index, &device, err);
 }
 
-/* ---- all of them ---------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 /*
  * Opens the instance, or makes it, without what killed commands have left: a configuration by which
@@ -383,7 +383,7 @@ int turnctl_attach(const char *name, const struct turnctl_attach *attach,
 	return code;
 }
 
-/* ---- the same, only told -------------------------------------------------------------------------- */
+/* ---- the same, only told --------------------------------------------------------------------- */
 
 static void __attribute__((format(printf, 2, 3)))
 tell(void (*step)(const char *text), const char *fmt, ...)

@@ -22,7 +22,7 @@ static const struct {
 	{ TURNCTL_HEARTBEAT, true },
 };
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void add_program(struct turnctl_chain *chain, const struct xdp_program *program, __u32 id,
 			bool prioritized)
@@ -65,7 +65,7 @@ int turnctl_chain_read(int ifindex, __u32 id, struct turnctl_chain *chain,
 	return 0;
 }
 
-/* ---- planning --------------------------------------------------------------------------------- */
+/* ---- planning -------------------------------------------------------------------------------- */
 
 int turnctl_chain_stages(const struct turnctl_chain_plan *plan,
 			 struct turnctl_chain_stage list[TURNCTL_CHAIN_STAGES])

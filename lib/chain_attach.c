@@ -14,7 +14,7 @@
 #include "owner.h"
 #include "suited.h"
 
-/* ---- attaching -------------------------------------------------------------------------------- */
+/* ---- attaching ------------------------------------------------------------------------------- */
 
 static enum xdp_attach_mode libxdp_mode(enum turn_mode mode)
 {
@@ -153,7 +153,7 @@ int turnctl_chain_attach(const struct turnctl_chain_plan *plan, struct turnctl_e
 	return plan->fused ? attach_fused(plan, &chain, err) : attach_chained(plan, err);
 }
 
-/* ---- detaching -------------------------------------------------------------------------------- */
+/* ---- detaching ------------------------------------------------------------------------------- */
 
 static int detach_fused(int ifindex, const char *device, const struct turnctl_chain *chain,
 			struct turnctl_error *err)

@@ -15,7 +15,7 @@
 #include "remains.h"
 #include "statics.h"
 
-/* ---- the notes in turn_devices ----------------------------------------------------------------- */
+/* ---- the notes in turn_devices --------------------------------------------------------------- */
 
 bool turnctl_device_at(const struct turnctl_instance *instance, __u32 index,
 		       struct turn_device *device)
@@ -105,7 +105,7 @@ int turnctl_stats_clear(const struct turnctl_instance *instance, __u32 index,
 	return code;
 }
 
-/* ---- detach ------------------------------------------------------------------------------------- */
+/* ---- detach ---------------------------------------------------------------------------------- */
 
 /* No device is left: what static channels needed goes, and the pins. */
 int turnctl_instance_end(struct turnctl_instance *instance, struct turnctl_error *err)
@@ -251,7 +251,7 @@ int turnctl_detach(const char *name, const char *wanted, struct turnctl_error *e
 	return code < 0 ? code : strays < 0 ? strays : 0;
 }
 
-/* ---- state -------------------------------------------------------------------------------------- */
+/* ---- state ----------------------------------------------------------------------------------- */
 
 int turnctl_devices_read(const struct turnctl_instance *instance,
 			 struct turnctl_device_state *states, struct turnctl_error *err)

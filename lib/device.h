@@ -11,7 +11,7 @@
 #include "instance.h"
 #include "link.h"
 
-/* ---- the notes of what was done to a device (turn_devices) ---------------------------------------- */
+/* ---- the notes of what was done to a device (turn_devices) ----------------------------------- */
 
 /* Is there a device at @index (0 to TURN_DEVICES - 1)? Its note is copied to @device. */
 bool turnctl_device_at(const struct turnctl_instance *instance, __u32 index,
@@ -44,7 +44,7 @@ int turnctl_clear_remains(const struct turnctl_instance *instance, struct turnct
 /* Ends an instance that has no device any more: neighbours, sysctl, pins. */
 int turnctl_instance_end(struct turnctl_instance *instance, struct turnctl_error *err);
 
-/* ---- detach and state ----------------------------------------------------------------------------- */
+/* ---- detach and state ------------------------------------------------------------------------ */
 
 /*
  * Detaches one device, or all (@device NULL); the last one takes the instance's pins, sysctl and

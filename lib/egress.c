@@ -28,7 +28,7 @@ static void link_path(char *path, size_t size, const char *maps, __u32 ifindex)
 	snprintf(path, size, "%s/egress_%u", maps, ifindex);
 }
 
-/* ---- what is there ---------------------------------------------------------------------------- */
+/* ---- what is there --------------------------------------------------------------------------- */
 
 /* The programs at the tcx hook; negative errno where the kernel has none. */
 static int tcx_query(__u32 ifindex, __u32 *programs)
@@ -122,7 +122,7 @@ static int has_qdisc(__u32 ifindex)
 	return has;
 }
 
-/* ---- attach ----------------------------------------------------------------------------------- */
+/* ---- attach ---------------------------------------------------------------------------------- */
 
 void turnctl_egress_plan(struct turn_device *device)
 {
@@ -201,7 +201,7 @@ int turnctl_egress_attach(const struct turn_device *device, const char *maps, __
 		    : 0;
 }
 
-/* ---- detach ----------------------------------------------------------------------------------- */
+/* ---- detach ---------------------------------------------------------------------------------- */
 
 /* Filters at one of clsact's two hooks; -1 when the kernel does not tell. */
 static int count_filters(struct nl_sock *sock, __u32 ifindex, __u32 minor)

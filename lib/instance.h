@@ -84,7 +84,7 @@ int turnctl_instance_remove(struct turnctl_instance *instance, struct turnctl_er
 /* Puts this turnctl's own turn_control in the place of the pinned one. */
 int turnctl_control_renew(struct turnctl_instance *instance, struct turnctl_error *err);
 
-/* ---- the steps of opening, for those who find half an instance ---------------------------------- */
+/* ---- the steps of opening, for those who find half an instance ------------------------------- */
 
 /* Names and paths, and nothing open. */
 void turnctl_instance_init(struct turnctl_instance *instance, const char *name);
@@ -103,7 +103,7 @@ int turnctl_make_dir(const char *path, struct turnctl_error *err);
 /* Empties and removes a directory of pins; one that is not there is no error. */
 int turnctl_remove_dir(const char *path, struct turnctl_error *err);
 
-/* ------------------------------------------------------------------------------------------------- */
+/* ---------------------------------------------------------------------------------------------- */
 
 /* The configuration, all of it. The programs read it on the slow path only. */
 int turnctl_config_read(const struct turnctl_instance *instance, struct turn_config *config,

@@ -107,7 +107,7 @@ int turnctl_links_read(struct turnctl_link **list, size_t *count, struct turnctl
 	return *list ? 0 : turnctl_fail(err, ENOMEM, "out of memory");
 }
 
-/* ---- VLAN devices above a device ----------------------------------------------------------------- */
+/* ---- VLAN devices above a device ------------------------------------------------------------- */
 
 #define NAMED 3   /* of them, as TURNCTL_VLAN_NAMES has it */
 #define MASTERS 4 /* a bond in a bridge, and room */

@@ -21,7 +21,7 @@
 
 #define OWNERS 8 /* instances with programs on one device: one, or two after an accident */
 
-/* ---- the programs of a device ----------------------------------------------------------------- */
+/* ---- the programs of a device ---------------------------------------------------------------- */
 
 static void add_owner(__u32 *owners, int *count, __u32 id)
 {
@@ -62,7 +62,7 @@ static bool has_programs(int ifindex, __u32 id)
 	return false;
 }
 
-/* ---- taking off --------------------------------------------------------------------------------- */
+/* ---- taking off ------------------------------------------------------------------------------ */
 
 /* Closes those maps whose contents we would misread. */
 static void close_unknown(struct turnctl_instance *old)
@@ -157,7 +157,7 @@ static int take_off(struct turnctl_instance *old, __u32 id, const char *device, 
 	return code ? code : found;
 }
 
-/* ---- strays ------------------------------------------------------------------------------------- */
+/* ---- strays ---------------------------------------------------------------------------------- */
 
 int turnctl_strays_read(const char *device, struct turnctl_stray *list, int room)
 {
@@ -218,7 +218,7 @@ int turnctl_strays_clear(const char *device, struct turnctl_error *err)
 	return code < 0 ? code : count;
 }
 
-/* ---- instances that cannot be used ---------------------------------------------------------------- */
+/* ---- instances that cannot be used ----------------------------------------------------------- */
 
 /* Are its devices in another network namespace? What cannot be read is found out by its exits. */
 static int check_elsewhere(const struct turnctl_instance *old, bool found,

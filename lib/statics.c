@@ -23,7 +23,7 @@
 
 #define NEIGH_TIMEOUT 3000 /* ms to wait for an answer to ARP */
 
-/* ---- what they need outside of the tables -------------------------------------------------------- */
+/* ---- what they need outside of the tables ---------------------------------------------------- */
 
 static bool relies_on(const struct turn_flow *flow, __u32 ifindex, __be32 hop)
 {
@@ -132,7 +132,7 @@ int turnctl_statics_end(const struct turnctl_instance *instance, struct turnctl_
 	return reset_forwarding(instance, err);
 }
 
-/* ---- adding ----------------------------------------------------------------------------------- */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 static int check_local(const char *what, const struct turnctl_endpoint *endpoint,
 		       struct turnctl_error *err)
@@ -285,7 +285,7 @@ int turnctl_static_add(const struct turnctl_instance *instance, const struct tur
 	return code;
 }
 
-/* ---- deleting --------------------------------------------------------------------------------- */
+/* ---- deleting -------------------------------------------------------------------------------- */
 
 /* What a static channel has outside of the tables, unless others need it too. */
 static int give_back(const struct turnctl_instance *instance, const struct turn_key4 *key,
