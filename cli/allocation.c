@@ -46,8 +46,10 @@ static size_t channels_of(const struct turnctl_allocation *a, const struct turnc
 	size_t i, channels = 0;
 
 	for (i = 0; i < count; i++)
-		channels += list[i].key.saddr == a->key.saddr && list[i].key.sport == a->key.sport &&
-			    list[i].key.daddr == a->key.daddr && list[i].key.dport == a->key.dport &&
+		channels += list[i].key.saddr == a->key.saddr &&
+			    list[i].key.sport == a->key.sport &&
+			    list[i].key.daddr == a->key.daddr &&
+			    list[i].key.dport == a->key.dport &&
 			    !(list[i].to_peer.flags & TURN_STATIC);
 	return channels;
 }
@@ -107,7 +109,8 @@ static int print(const struct cli *cli, const struct turnctl_endpoint *client, c
 	return code ? cli_fail(code, &err) : CLI_DONE;
 }
 
-static const struct argp list_argp = { NULL, NULL, NULL, "All allocations that the kernel has seen.",
+static const struct argp list_argp = { NULL, NULL, NULL,
+				       "All allocations that the kernel has seen.",
 				       NULL, NULL, NULL };
 
 static int allocation_list(struct cli *cli, int argc, char **argv)
@@ -116,7 +119,8 @@ static int allocation_list(struct cli *cli, int argc, char **argv)
 	return print(cli, NULL, NULL);
 }
 
-static const struct argp show_argp = { NULL, parse, "CLIENT", "The allocations of one client address.",
+static const struct argp show_argp = { NULL, parse, "CLIENT",
+				       "The allocations of one client address.",
 				       NULL, NULL, NULL };
 
 static int allocation_show(struct cli *cli, int argc, char **argv)

@@ -10,8 +10,8 @@
 #include "names.h"
 #include "values.h"
 
-enum { KEY_RELAY = 256, KEY_LISTEN, KEY_EXTERNAL, KEY_MODE, KEY_FUSED, KEY_CHAIN, KEY_PRIO, KEY_HEARTBEAT,
-       KEY_CHANNELS, KEY_DRY_RUN };
+enum { KEY_RELAY = 256, KEY_LISTEN, KEY_EXTERNAL, KEY_MODE, KEY_FUSED, KEY_CHAIN, KEY_PRIO,
+       KEY_HEARTBEAT, KEY_CHANNELS, KEY_DRY_RUN };
 
 static const struct argp_option options[] = {
 	{ "relay", KEY_RELAY, "DEV", 0, "Peers are (also) behind this device; may be repeated", 0 },
@@ -20,8 +20,10 @@ static const struct argp_option options[] = {
 	{ "external-ip", KEY_EXTERNAL, "PUB[/PRIV]", 0,
 	  "The server tells its clients PUB, and PRIV is on the wire, as in turnserver.conf", 0 },
 	{ "mode", KEY_MODE, "native|skb", 0, "XDP in the driver (default), or generic", 0 },
-	{ "fused", KEY_FUSED, NULL, 0, "One program instead of a chain; shares the device with none", 0 },
-	{ "chain", KEY_CHAIN, NULL, 0, "A chain of programs, which runs beside others (default)", 0 },
+	{ "fused", KEY_FUSED, NULL, 0,
+	  "One program instead of a chain; shares the device with none", 0 },
+	{ "chain", KEY_CHAIN, NULL, 0,
+	  "A chain of programs, which runs beside others (default)", 0 },
 	{ "prio", KEY_PRIO, "N", 0, "Priority of the first program in the chain (default: 60)", 0 },
 	{ "heartbeat", KEY_HEARTBEAT, "DURATION", 0,
 	  "Leave one packet a direction to the server this often (default: 2s)", 0 },
@@ -142,8 +144,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = { options, parse, "DEV",
-				  "Put the kernel path on the device that the clients are behind. Where it is already, its programs "
-				  "are replaced, and what is amiss is repaired; channels and counters stay.",
+				  "Put the kernel path on the device that the clients are behind. "
+				  "Where it is already, its programs are replaced, and what is "
+				  "amiss is repaired; channels and counters stay.",
 				  NULL, NULL, NULL };
 
 static void print_step(const char *text)

@@ -40,7 +40,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_STATE:
 		if (strcmp(arg, "bound") && strcmp(arg, "offloaded") && strcmp(arg, "suspended"))
-			argp_error(state, "--state '%s' is none of bound, offloaded, suspended", arg);
+			argp_error(state, "--state '%s' is none of bound, offloaded, suspended",
+				   arg);
 		words->state = arg;
 		return 0;
 	case ARGP_KEY_ARG:
@@ -55,8 +56,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp_option filters[] = {
 	{ "static", KEY_STATIC, NULL, 0, "Only channels added by hand", 0 },
 	{ "learned", KEY_LEARNED, NULL, 0, "Only channels learned from the server", 0 },
-	{ "state", KEY_STATE, "STATE", 0, "Only channels with a direction that is bound, offloaded or "
-	  "suspended", 0 },
+	{ "state", KEY_STATE, "STATE", 0,
+	  "Only channels with a direction that is bound, offloaded or suspended", 0 },
 	{},
 };
 
@@ -132,7 +133,8 @@ static struct json_object *direction_object(const struct turn_flow *flow,
 	output_number(object, "heartbeats", flow->heartbeats);
 	output_number(object, "passed", flow->passed);
 	if (flow->confirmed)
-		values_seconds(object, "confirmed_seconds_ago", values_since(clock, flow->confirmed));
+		values_seconds(object, "confirmed_seconds_ago",
+			       values_since(clock, flow->confirmed));
 	if (flow->ifindex) {
 		if (!turnctl_link_by_index(flow->ifindex, &link, NULL))
 			output_text(object, "device", link.name);
@@ -356,8 +358,8 @@ static int channel_count(struct cli *cli, int argc, char **argv)
 
 static const struct argp add_argp = {
 	NULL, parse, "CLIENT SERVER CHANNEL RELAY PEER",
-	"Relay a channel without any TURN server: ChannelData from CLIENT to SERVER goes from RELAY to "
-	"PEER, and back. All are ADDR:PORT.", NULL, NULL, NULL
+	"Relay a channel without any TURN server: ChannelData from CLIENT to SERVER goes from "
+	"RELAY to PEER, and back. All are ADDR:PORT.", NULL, NULL, NULL
 };
 
 static int channel_add(struct cli *cli, int argc, char **argv)
@@ -388,8 +390,8 @@ static int channel_add(struct cli *cli, int argc, char **argv)
 
 static const struct argp del_argp = {
 	NULL, parse, "CLIENT SERVER CHANNEL",
-	"Remove a channel that was added by hand. One that was learned is only withdrawn from the kernel "
-	"until its next ChannelBind: the server goes on relaying it.", NULL, NULL, NULL
+	"Remove a channel that was added by hand. One that was learned is only withdrawn from the "
+	"kernel until its next ChannelBind: the server goes on relaying it.", NULL, NULL, NULL
 };
 
 static int channel_del(struct cli *cli, int argc, char **argv)
@@ -419,8 +421,8 @@ static int channel_del(struct cli *cli, int argc, char **argv)
 }
 
 static const struct argp flush_argp = { filters, parse, NULL,
-					"Delete all channels, as 'channel del' does each.", NULL, NULL,
-					NULL };
+					"Delete all channels, as 'channel del' does each.",
+					NULL, NULL, NULL };
 
 static int channel_flush(struct cli *cli, int argc, char **argv)
 {

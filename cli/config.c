@@ -119,7 +119,8 @@ static const struct argp show_argp = { NULL, parse, "[KEY]",
 static int config_show(struct cli *cli, int argc, char **argv)
 {
 	static const struct output_column columns[] = {
-		{ "key", "KEY" }, { "value", "VALUE" }, { "unit", "UNIT" }, { "set_by", "SET BY" }, {},
+		{ "key", "KEY" }, { "value", "VALUE" }, { "unit", "UNIT" },
+		{ "set_by", "SET BY" }, {},
 	};
 	struct json_object *document, *rows;
 	const struct turnctl_setting *only = NULL;

@@ -40,8 +40,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = { options, parse, "DEV...\n--all",
-				  "Take the kernel path off devices. With the last one go the maps, "
-				  "channels and all.", NULL, NULL, NULL };
+				  "Take the kernel path off devices. With the last one go the "
+				  "maps, channels and all.", NULL, NULL, NULL };
 
 int cli_detach(struct cli *cli, int argc, char **argv)
 {

@@ -8,8 +8,9 @@
 #include "names.h"
 #include "output.h"
 
-static const struct argp argp = { NULL, NULL, NULL, "What was relayed since attach, on which device, "
-				  "and why packets of known channels were left to the server.",
+static const struct argp argp = { NULL, NULL, NULL,
+				  "What was relayed since attach, on which device, and why packets "
+				  "of known channels were left to the server.",
 				  NULL, NULL, NULL };
 
 static void add_pair(struct json_object *object, const char *key, __u64 packets, __u64 bytes)

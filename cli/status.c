@@ -48,10 +48,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp argp = { options, parse, "[DEV]", "What is attached, and whether all is well.",
-				  NULL, NULL, NULL };
+static const struct argp argp = { options, parse, "[DEV]",
+				  "What is attached, and whether all is well.", NULL, NULL, NULL };
 
 /* ---- what is wrong --------------------------------------------------------------------------- */
+
+static void add_text(struct json_object *array, const char *text)
+{
+	json_object_array_add(array, json_object_new_string(text));
+}
 
 static void __attribute__((format(printf, 2, 3)))
 problem(struct json_object *problems, const char *fmt, ...)
@@ -62,7 +67,7 @@ problem(struct json_object *problems, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	json_object_array_add(problems, json_object_new_string(text));
+	add_text(problems, text);
 }
 
 static void check_device(const struct turnctl_instance *instance, const struct turn_config *config,
@@ -74,54 +79,55 @@ static void check_device(const struct turnctl_instance *instance, const struct t
 	char vlans[TURNCTL_VLAN_NAMES];
 
 	if (state->back)
-		problem(problems, "%s: the device was removed and has come back; %s puts the programs "
-			"on it", name, attach.text);
+		problem(problems, "%s: the device was removed and has come back; %s puts the "
+			"programs on it", name, attach.text);
 	else if (!state->exists)
-		problem(problems, "%s: the device is gone, or in another network namespace; %s forgets "
-			"it", name, detach.text);
+		problem(problems, "%s: the device is gone, or in another network namespace; %s "
+			"forgets it", name, detach.text);
 	if (!state->exists)
 		return;
 	if (!(state->device.flags & TURN_UP)) {
-		problem(problems, "%s: an attach did not come to its end; %s, with its options, begins "
-			"anew, and %s takes off what there is", name, attach.text, detach.text);
+		problem(problems, "%s: an attach did not come to its end; %s, with its options, "
+			"begins anew, and %s takes off what there is", name, attach.text,
+			detach.text);
 		return;
 	}
 	if (state->stages != state->expected)
 		problem(problems, "%s: %d of %d XDP programs are in place; %s puts them back", name,
 			state->stages, state->expected, attach.text);
 	if (state->stages && state->chain.mode != config->mode)
-		problem(problems, "%s: its programs run in %s mode, and the instance in %s mode; %s "
-			"changes them", name, turnctl_mode_name(state->chain.mode),
+		problem(problems, "%s: its programs run in %s mode, and the instance in %s mode; "
+			"%s changes them", name, turnctl_mode_name(state->chain.mode),
 			turnctl_mode_name(config->mode), attach.text);
 	if (!state->egress)
-		problem(problems, "%s: turn_egress is not at TC egress, so nothing is learned; %s puts "
-			"it back", name, attach.text);
+		problem(problems, "%s: turn_egress is not at TC egress, so nothing is learned; %s "
+			"puts it back", name, attach.text);
 	if (!state->exits)
-		problem(problems, "%s: it is missing in turn_exits or turn_plain, so nothing is relayed "
-			"to it; %s adds it", name, attach.text);
+		problem(problems, "%s: it is missing in turn_exits or turn_plain, so nothing is "
+			"relayed to it; %s adds it", name, attach.text);
 	if (!state->link.up)
 		problem(problems, "%s: the device is down", name);
 	else if (!state->link.carrier)
 		problem(problems, "%s: no carrier", name);
 	if (memcmp(state->link.mac, state->device.mac, sizeof(state->device.mac)))
-		problem(problems, "%s: its MAC address has changed, so nothing is relayed; %s takes the "
-			"new one", name, attach.text);
+		problem(problems, "%s: its MAC address has changed, so nothing is relayed; %s "
+			"takes the new one", name, attach.text);
 	if (turnctl_link_hides_tags(&state->link, vlans, NULL) > 0)
-		problem(problems, "%s: it carries VLAN devices now (%s), whose frames are taken for its "
-			"own; %s ends that, or see VLAN devices in turnctl-attach(8)", name, vlans,
-			detach.text);
+		problem(problems, "%s: it carries VLAN devices now (%s), whose frames are taken "
+			"for its own; %s ends that, or see VLAN devices in turnctl-attach(8)", name,
+			vlans, detach.text);
 }
 
-/* They belong to no instance; @instance, which can be @attachable here, is the one to name to a command
- * that is to do no more. */
+/* They belong to no instance; @instance, which can be @attachable here, is the one to name to a
+ * command that is to do no more. */
 static void check_strays(const char *instance, bool attachable, struct json_object *problems)
 {
 	struct turnctl_stray stray[TURN_DEVICES];
 	int count = turnctl_strays_read(NULL, stray, TURN_DEVICES), i;
 
 	for (i = 0; i < count; i++)
-		problem(problems, "%s: it runs programs of turnctl's whose pins are gone; %s takes them "
-			"off%s%s", stray[i].device,
+		problem(problems, "%s: it runs programs of turnctl's whose pins are gone; %s takes "
+			"them off%s%s", stray[i].device,
 			turnctl_hint(instance, "detach %s", stray[i].device).text,
 			attachable ? ", and so does " : "", attachable ?
 			turnctl_hint(instance, "attach %s", stray[i].device).text : "");
@@ -170,8 +176,8 @@ static struct json_object *listeners_array(const struct turn_config *config)
 
 	for (i = 0; i < TURN_LISTENERS; i++)
 		if (config->listener[i].port)
-			json_object_array_add(array, json_object_new_string(turnctl_listener_format(
-							     &config->listener[i], text, sizeof(text))));
+			add_text(array, turnctl_listener_format(&config->listener[i], text,
+								sizeof(text)));
 	return array;
 }
 
@@ -184,13 +190,13 @@ static struct json_object *externals_array(const struct turn_config *config)
 
 	for (i = 0; i < TURN_EXTERNAL; i++)
 		if (config->external[i].pub.v4)
-			json_object_array_add(array, json_object_new_string(turnctl_external_format(
-							     &config->external[i], text, sizeof(text))));
+			add_text(array, turnctl_external_format(&config->external[i], text,
+								sizeof(text)));
 	return array;
 }
 
-/* Is the direction with the server, for want of a proof, and has packets? (Packets after a pause are there
- * too, but only until the twin of the first.) */
+/* Is the direction with the server, for want of a proof, and has packets? (Packets after a pause
+ * are there too, but only until the twin of the first.) */
 static bool is_unproven(const struct turn_flow *flow, const struct values_clock *clock)
 {
 	return flow->state == TURN_SUSPENDED && flow->reason == TURN_REASON_UNCONFIRMED &&
@@ -199,7 +205,8 @@ static bool is_unproven(const struct turn_flow *flow, const struct values_clock 
 }
 
 /* Has the channel had packets from the start, and the server was never seen to send one on? */
-static bool was_never_proven(const struct turnctl_channel *channel, const struct values_clock *clock)
+static bool was_never_proven(const struct turnctl_channel *channel,
+			     const struct values_clock *clock)
 {
 	const struct turn_flow *up = &channel->to_peer, *down = &channel->to_client;
 
@@ -207,8 +214,9 @@ static bool was_never_proven(const struct turnctl_channel *channel, const struct
 	       up->passed + down->passed > 10 && values_since(clock, up->created) > UNPROVEN_LONG;
 }
 
-static void check_statics(const struct turnctl_instance *instance, const struct turnctl_channel *list,
-			  size_t count, struct json_object *problems)
+static void check_statics(const struct turnctl_instance *instance,
+			  const struct turnctl_channel *list, size_t count,
+			  struct json_object *problems)
 {
 	char hop[INET_ADDRSTRLEN] = "?";
 	struct turnctl_lapsed lapsed;
@@ -217,12 +225,12 @@ static void check_statics(const struct turnctl_instance *instance, const struct 
 	turnctl_upkeep_read(list, count, &lapsed);
 	if (lapsed.neighbours && !turnctl_link_by_index(lapsed.first->ifindex, &link, NULL) &&
 	    inet_ntop(AF_INET, &lapsed.first->hop.v4, hop, sizeof(hop)))
-		problem(problems, "%s: the kernel does not keep the MAC address of %s for static channels "
-			"any more, since the link was down; %s has it do so again", link.name, hop,
-			turnctl_hint(instance->name, "attach %s", link.name).text);
+		problem(problems, "%s: the kernel does not keep the MAC address of %s for static "
+			"channels any more, since the link was down; %s has it do so again",
+			link.name, hop, turnctl_hint(instance->name, "attach %s", link.name).text);
 	if (lapsed.forwarding)
-		problem(problems, "net.ipv4.conf.lo.forwarding was reset, and static channels do not "
-			"follow routes and MAC addresses; set it to 1, or have %s do it",
+		problem(problems, "net.ipv4.conf.lo.forwarding was reset, and static channels do "
+			"not follow routes and MAC addresses; set it to 1, or have %s do it",
 			turnctl_hint(instance->name, "attach DEV").text);
 }
 
@@ -272,8 +280,8 @@ static void add_tables(struct json_object *document, const struct turnctl_instan
 	values_seconds(document, "heartbeats_per_second", rate);
 	if (unproven)
 		problem(problems,
-			"%zu %s traffic, but the server's own packets of %s were not seen to leave: "
-			"is the device that they leave by attached? %s adds a device",
+			"%zu %s traffic, but the server's own packets of %s were not seen to "
+			"leave: is the device that they leave by attached? %s adds a device",
 			unproven, unproven == 1 ? "channel has" : "channels have",
 			unproven == 1 ? "it" : "them",
 			turnctl_hint(instance->name, "attach DEV").text);

@@ -32,7 +32,7 @@
 #define TURN_PRIO 60
 
 union turn_ip {
-	__u64 words[2]; /* first, so that = {} clears all 16 bytes and not just the first member's */
+	__u64 words[2]; /* first, so that = {} clears all 16 bytes, not just the first member's */
 	__be32 v4;
 	__u8 v6[16];
 };
@@ -70,7 +70,7 @@ enum turn_flow_flags {
 	TURN_STATIC = 1 << 0,      /* an operator's: no server, no proof, no expiry */
 	TURN_WITHDRAWN = 1 << 1,   /* an operator took it out of the kernel, until its next bind */
 	TURN_SOCKET_SEEN = 1 << 2, /* the relay socket was once found under exactly its address */
-	TURN_MANAGED = 1 << 3,     /* static: we made its next hop's neighbour entry a managed one */
+	TURN_MANAGED = 1 << 3,     /* static: we made its next hop's neighbour entry managed */
 };
 
 /*
@@ -113,7 +113,7 @@ struct turn_flow {
 	__u64 passed; /* left to the server for any other reason */
 	__u64 created;
 	__u64 expires;   /* of the channel */
-	__u64 until;     /* earliest end of channel, permission and allocation, when last reckoned */
+	__u64 until;     /* earliest end of channel, permission, allocation when last reckoned */
 	__u64 due;       /* when to look at it again: is its allocation's socket still there? */
 	__u64 confirmed; /* when the last twin was seen, 0 = never */
 	struct turn_sample sample;
@@ -217,7 +217,7 @@ struct turn_external {
 };
 
 enum turn_config_flags {
-	TURN_SET_LO_FORWARDING = 1 << 0, /* net.ipv4.conf.lo.forwarding was 0 and is ours to reset */
+	TURN_SET_LO_FORWARDING = 1 << 0, /* net.ipv4.conf.lo.forwarding was 0: ours to reset */
 };
 
 struct turn_config {
@@ -225,7 +225,7 @@ struct turn_config {
 	__u32 heartbeat; /* jiffies between the heartbeats of one direction */
 	__u32 channel_lifetime;    /* seconds, RFC 8656 section 12: 600 */
 	__u32 permission_lifetime; /* seconds, section 9: 300 */
-	__u32 allocation_lifetime; /* seconds, when a response carries no LIFETIME; section 3.2: 600 */
+	__u32 allocation_lifetime; /* seconds, of a response without LIFETIME; section 3.2: 600 */
 	__u32 slots;         /* size of turn_slots */
 	__u32 max_channels;
 	__u32 mode;  /* enum turn_mode: one for all devices, since devmaps join them */
@@ -247,7 +247,7 @@ struct turn_pulse {
 	__u32 asked;    /* went to the server */
 	__u32 answered; /* were relayed by it */
 	__u32 asked_of_late, answered_of_late; /* in earlier rounds, each worth half the next */
-	__u32 bad, good; /* rounds in a row in which some were answered, but too few, or nearly all */
+	__u32 bad, good; /* rounds in a row: some were answered, but too few; or nearly all */
 	__u32 stretch; /* the interval is multiplied by this; 0 is 1 */
 	__u32 zero;
 };
@@ -298,7 +298,8 @@ struct turn_self {
  */
 #define TURN_REASONS(X)                                                                          \
 	X(BOUND, "bound", "waiting for the server to relay one packet itself")                    \
-	X(UNCONFIRMED, "unconfirmed", "not proven of late: the server relayed none of the last heartbeats")             \
+	X(UNCONFIRMED, "unconfirmed",                                                             \
+	  "not proven of late: the server relayed none of the last heartbeats")                   \
 	X(EXPIRED_CHANNEL, "expired-channel", "the channel's lifetime is over")                   \
 	X(EXPIRED_PERMISSION, "expired-permission", "the permission's lifetime is over")          \
 	X(EXPIRED_ALLOCATION, "expired-allocation", "the allocation's lifetime is over")          \
@@ -316,7 +317,8 @@ struct turn_self {
 	X(TTL, "ttl", "TTL would become 0")                                                       \
 	X(MTU, "mtu", "larger than the egress MTU")                                               \
 	X(IP_CHECKSUM, "ip-checksum", "wrong IP header checksum")                                 \
-	X(PARTIAL_CHECKSUM, "partial-checksum", "UDP checksum left to the hardware by a local sender") \
+	X(PARTIAL_CHECKSUM, "partial-checksum",                                                   \
+	  "UDP checksum left to the hardware by a local sender")                                  \
 	X(UDP_CHECKSUM, "udp-checksum", "wrong UDP checksum, as seen at a heartbeat")
 
 /* What the slow path did or saw, besides packets. */
@@ -336,7 +338,8 @@ struct turn_self {
 	X(KEY_TAKEN, "key-taken", "a channel lost its peer and relay address to a newer one")     \
 	X(SWEPT, "swept", "a channel that had ended was removed")                                 \
 	X(UNSOUND, "unsound", "a STUN request with a wrong checksum, which no server gets to see") \
-	X(ECHOED, "echoed", "an answer from a client, or a request from a listener: an echo service?") \
+	X(ECHOED, "echoed",                                                                       \
+	  "an answer from a client, or a request from a listener: an echo service?")              \
 	X(DOUBTED, "doubted", "an allocation was not learned: its answer may be an echo")         \
 	X(IRREGULAR, "irregular", "a STUN message that leaves room for two readings")             \
 	X(TOO_LONG, "too-long", "a STUN message longer than what is learned from")                \

@@ -54,27 +54,30 @@ static int find_links(const char *instance, const struct turnctl_attach *attach,
 		code = turnctl_link_by_name(i ? attach->relay[i - 1] : attach->client, link, err);
 		for (j = 0; j < i && !code; j++)
 			if (jobs->job[j].link.ifindex == link->ifindex)
-				code = turnctl_fail(err, EINVAL, "%s is named twice; a client device "
-						    "is a relay device too", link->name);
+				code = turnctl_fail(err, EINVAL, "%s is named twice; a client "
+						    "device is a relay device too", link->name);
 	}
 	return code;
 }
 
 /* One mode for all devices, since devmaps join them: as given, or as the devices have it. */
 static int choose_mode(const struct turnctl_attach *attach, const struct turnctl_instance *instance,
-		       const struct turn_config *config, struct jobs *jobs, struct turnctl_error *err)
+		       const struct turn_config *config, struct jobs *jobs,
+		       struct turnctl_error *err)
 {
 	int i, known = 0;
 
 	for (i = 0; i < jobs->count; i++)
 		known += jobs->job[i].before.ifindex != 0;
-	jobs->mode = attach->mode ? attach->mode : known ? (enum turn_mode)config->mode : TURN_NATIVE;
+	jobs->mode = attach->mode ? attach->mode
+		     : known	  ? (enum turn_mode)config->mode
+				  : TURN_NATIVE;
 	if (!instance || !config->mode || config->mode == jobs->mode ||
 	    turnctl_device_count(instance) == known)
 		return 0;
 	return turnctl_fail(err, EINVAL,
-			    "instance '%s' runs in %s mode, and its devices must all be in one; use "
-			    "--mode %s, or name all of them", instance->name,
+			    "instance '%s' runs in %s mode, and its devices must all be in one; "
+			    "use --mode %s, or name all of them", instance->name,
 			    turnctl_mode_name(config->mode), turnctl_mode_name(config->mode));
 }
 
@@ -113,8 +116,8 @@ static void make_plan(const struct turnctl_attach *attach, const struct turnctl_
 }
 
 /*
- * Fills in what is to be done; @instance is NULL if it does not exist yet. A device whose attach did
- * not come to its end is a new one: what there is of it is taken out first.
+ * Fills in what is to be done; @instance is NULL if it does not exist yet. A device whose attach
+ * did not come to its end is a new one: what there is of it is taken out first.
  */
 static int plan_jobs(const struct turnctl_attach *attach, const struct turnctl_instance *instance,
 		     const struct turn_config *config, struct jobs *jobs, struct turnctl_error *err)
@@ -316,8 +319,8 @@ static void undo_known(const struct turnctl_instance *instance, const struct job
 		ours += chain.program[i].ours;
 	if (!ours)
 		snprintf(err->text + used, sizeof(err->text) - used,
-			 "; %s stays attached without XDP programs, so the server relays everything: "
-			 "%s tries again, %s gives up", job->link.name,
+			 "; %s stays attached without XDP programs, so the server relays "
+			 "everything: %s tries again, %s gives up", job->link.name,
 			 turnctl_hint(instance->name, "attach %s", job->link.name).text,
 			 turnctl_hint(instance->name, "detach %s", job->link.name).text);
 }
@@ -405,8 +408,8 @@ static void tell_remains(const struct turnctl_instance *instance, void (*step)(c
 
 	for (i = 0; i < TURN_DEVICES; i++)
 		if (turnctl_device_at(instance, i, &device) && !(device.flags & TURN_UP))
-			tell(step, "%s: what an attach that did not come to its end has left comes off "
-			     "first", device.name);
+			tell(step, "%s: what an attach that did not come to its end has left comes "
+			     "off first", device.name);
 }
 
 static void tell_job(const struct job *job, void (*step)(const char *text))
@@ -415,16 +418,18 @@ static void tell_job(const struct job *job, void (*step)(const char *text))
 	const struct turnctl_chain_plan *plan = &job->plan;
 	struct turnctl_chain chain = {};
 	struct turnctl_stray stray;
+	bool in_place;
 	int i, count;
 
 	if (turnctl_strays_read(plan->device, &stray, 1))
 		tell(step, "%s: programs that have lost their pins come off first", plan->device);
 	turnctl_chain_read(plan->ifindex, plan->id, &chain, NULL);
+	in_place = turnctl_chain_in_place(plan, &chain);
 	for (i = 0; i < chain.count; i++)
 		if (chain.program[i].ours)
 			tell(step, "%s: %s (id %u) %s", plan->device, chain.program[i].name,
-			     chain.program[i].id, turnctl_chain_in_place(plan, &chain)
-							? "is replaced in one step" : "comes off first");
+			     chain.program[i].id,
+			     in_place ? "is replaced in one step" : "comes off first");
 	tell(step, "%s: turn_egress at TC egress, exits for redirected frames", plan->device);
 	count = turnctl_chain_stages(plan, list);
 	for (i = 0; i < count; i++) {
@@ -440,8 +445,8 @@ static void tell_job(const struct job *job, void (*step)(const char *text))
 }
 
 /*
- * @instance as make_instance() would leave it: NULL if it is to be made, maybe after what is left of
- * one has gone.
+ * @instance as make_instance() would leave it: NULL if it is to be made, maybe after what is left
+ * of one has gone.
  */
 static int plan_all(struct jobs *jobs, const struct turnctl_attach *attach,
 		    const struct turnctl_instance *instance, struct turnctl_error *err)

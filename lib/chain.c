@@ -88,8 +88,9 @@ static int check_freplace(const struct turnctl_chain_plan *plan, struct turnctl_
 	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1)
 		return 0;
 	return turnctl_fail(err, EOPNOTSUPP,
-			    "this kernel cannot chain XDP programs (it refuses freplace); --fused installs "
-			    "one program instead, and %s must then run no other", plan->device);
+			    "this kernel cannot chain XDP programs (it refuses freplace); --fused "
+			    "installs one program instead, and %s must then run no other",
+			    plan->device);
 }
 
 int turnctl_chain_count(enum turn_role role, bool fused)
@@ -125,7 +126,8 @@ static int check_no_instance(const struct turnctl_chain_plan *plan,
 
 		if (p->owner && turnctl_instance_of(p->owner, name) && strcmp(name, plan->instance))
 			return turnctl_fail(err, EBUSY, "%s already runs %s (id %u) of another "
-					    "instance; %s takes it off", plan->device, p->name, p->id,
+					    "instance; %s takes it off",
+					    plan->device, p->name, p->id,
 					    turnctl_hint(name, "detach %s", plan->device).text);
 	}
 	return 0;
@@ -149,26 +151,26 @@ int turnctl_chain_check(const struct turnctl_chain_plan *plan, struct turnctl_er
 	other = &chain.program[first];
 	if (plan->fused)
 		return turnctl_fail(err, EBUSY,
-				    "%s already runs XDP program '%s' (id %u); --fused needs the device "
-				    "for itself: use --chain to run beside it",
+				    "%s already runs XDP program '%s' (id %u); --fused needs the "
+				    "device for itself: use --chain to run beside it",
 				    plan->device, other->name, other->id);
 	if (!chain.dispatcher)
 		return turnctl_fail(err, EBUSY,
-				    "%s already runs XDP program '%s' (id %u) outside a dispatcher; "
-				    "unload it with 'ip link set dev %s xdp off', or have it loaded by "
-				    "xdp-loader",
+				    "%s already runs XDP program '%s' (id %u) outside a "
+				    "dispatcher; unload it with 'ip link set dev %s xdp off', or "
+				    "have it loaded by xdp-loader",
 				    plan->device, other->name, other->id, plan->device);
 	if (chain.mode != plan->mode)
 		return turnctl_fail(err, EBUSY,
-				    "%s already runs XDP programs in %s mode; attach with --mode %s, or "
-				    "reload them in %s mode",
-				    plan->device, turnctl_mode_name(chain.mode), turnctl_mode_name(chain.mode),
-				    turnctl_mode_name(plan->mode));
+				    "%s already runs XDP programs in %s mode; attach with --mode "
+				    "%s, or reload them in %s mode",
+				    plan->device, turnctl_mode_name(chain.mode),
+				    turnctl_mode_name(chain.mode), turnctl_mode_name(plan->mode));
 	need = turnctl_chain_stages(plan, list);
 	if (others + need > 10)
 		return turnctl_fail(err, EBUSY,
-				    "%s already runs %d XDP programs, and a dispatcher holds 10: there is "
-				    "no room for %d more; unload some",
+				    "%s already runs %d XDP programs, and a dispatcher holds 10: "
+				    "there is no room for %d more; unload some",
 				    plan->device, others, need);
 	return 0;
 }
@@ -186,7 +188,8 @@ int turnctl_chain_verify(const struct turnctl_chain_plan *plan, struct turnctl_e
 	return code;
 }
 
-bool turnctl_chain_in_place(const struct turnctl_chain_plan *plan, const struct turnctl_chain *chain)
+bool turnctl_chain_in_place(const struct turnctl_chain_plan *plan,
+			    const struct turnctl_chain *chain)
 {
 	return plan->fused && chain->mode == plan->mode && !chain->dispatcher &&
 	       chain->count == 1 && chain->program[0].ours;

@@ -50,8 +50,8 @@ struct turnctl_chain_plan {
 
 /*
  * Would the plan fit what runs on the device now, besides programs of turnctl's that attach takes
- * off or replaces: the instance's own, what is left of one of that name, and strays (remains.h)? The
- * errors are those of attach.
+ * off or replaces: the instance's own, what is left of one of that name, and strays (remains.h)?
+ * The errors are those of attach.
  */
 int turnctl_chain_check(const struct turnctl_chain_plan *plan, struct turnctl_error *err);
 
@@ -70,8 +70,9 @@ bool turnctl_chain_in_place(const struct turnctl_chain_plan *plan,
 
 /*
  * Attaches the stages that the role needs, all or none, and looks afterwards whether they are
- * where they should be; turnctl_chain_make_way() comes before. -EBUSY: a program outside a dispatcher, another mode, or no slot is in
- * the way; -EOPNOTSUPP: the kernel cannot chain programs, or the driver has no native XDP.
+ * where they should be; turnctl_chain_make_way() comes before. -EBUSY: a program outside a
+ * dispatcher, another mode, or no slot is in the way; -EOPNOTSUPP: the kernel cannot chain
+ * programs, or the driver has no native XDP.
  */
 int turnctl_chain_attach(const struct turnctl_chain_plan *plan, struct turnctl_error *err);
 

@@ -46,8 +46,9 @@ static int check_attached(const struct turnctl_chain_plan *plan, int expected,
 		return 0;
 	turnctl_chain_detach(plan->ifindex, plan->device, plan->id, NULL);
 	return turnctl_fail(err, EOPNOTSUPP,
-			    "%s: %d of %d programs are in place after attaching, so they were taken "
-			    "out again; does something else change this device's XDP programs?",
+			    "%s: %d of %d programs are in place after attaching, so they were "
+			    "taken out again; does something else change this device's XDP "
+			    "programs?",
 			    plan->device, found, expected);
 }
 

@@ -107,8 +107,8 @@ int turnctl_configure(const struct turnctl_instance *instance, const struct turn
 	config.mode = mode;
 	config.netns = turnctl_own_netns();
 	code = add_all(&config, attach, err);
-	/* before it is noted: a port that a killed command has counted in is harmless, a listener whose
-	 * port is not would never be served */
+	/* before it is noted: a port that a killed command has counted in is harmless, a listener
+	 * whose port is not would never be served */
 	for (i = 0; i < TURN_LISTENERS && !code; i++)
 		if (config.listener[i].port && !before->listener[i].port)
 			code = serve(instance, TURN_SERVE, config.listener[i].port, err);

@@ -145,39 +145,41 @@ int turnctl_device_take_out(const struct turnctl_instance *instance, int index,
 	code = turnctl_egress_detach(device, instance->path, turnctl_instance_id(instance), err);
 	if (code)
 		return code;
-	turnctl_exits_remove(instance, device->ifindex); /* last: while there is one, something is attached */
+	/* last: while there is one, something is attached */
+	turnctl_exits_remove(instance, device->ifindex);
 	return turnctl_device_write(instance, index, &none, err);
 }
 
 /*
- * The instance belongs to another network namespace. If that has gone with its devices, only pins are
- * left, and are removed: 1. Else -EXDEV. The caller holds the lock.
+ * The instance belongs to another network namespace. If that has gone with its devices, only pins
+ * are left, and are removed: 1. Else -EXDEV. The caller holds the lock.
  */
 static int remove_deserted(struct turnctl_instance *instance, struct turnctl_error *err)
 {
 	int code = turnctl_instance_open_pins(instance, err);
 
 	if (!code)
-		code = turnctl_exits_any(instance) ? -EXDEV : turnctl_instance_remove(instance, err);
+		code = turnctl_exits_any(instance) ? -EXDEV
+						   : turnctl_instance_remove(instance, err);
 	turnctl_instance_forget(instance);
 	return code ? code : 1;
 }
 
-/* The instance lives in another network namespace, says @err: is @wanted done with all the same, since
- * all that was on it were strays? */
+/* The instance lives in another network namespace, says @err: is @wanted done with all the same,
+ * since all that was on it were strays? */
 static int only_strays(const char *name, const char *wanted, int strays, struct turnctl_error *err)
 {
 	if (turnctl_device_runs(wanted, name))
 		return turnctl_fail(err, EXDEV,
 				    "%s runs programs of instance '%s', which belongs to another "
-				    "network namespace; move it back there, or take them off with 'ip "
-				    "link set dev %s xdp off'", wanted, name, wanted);
+				    "network namespace; move it back there, or take them off with "
+				    "'ip link set dev %s xdp off'", wanted, name, wanted);
 	return strays ? 0 : -EXDEV;
 }
 
 /*
- * There is no instance to be used here: @code says why. Takes off what is left of it, and strays, but
- * nothing of one that lives in another network namespace.
+ * There is no instance to be used here: @code says why. Takes off what is left of it, and strays,
+ * but nothing of one that lives in another network namespace.
  */
 static int detach_remains(const char *name, const char *wanted, int code, struct turnctl_error *err)
 {

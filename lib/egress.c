@@ -174,8 +174,8 @@ static int attach_clsact(const struct turn_device *device, __u32 id, int fd,
 								: TURNCTL_EGRESS_HANDLE;
 	if (!opts.flags && clsact_query(device->ifindex, opts.handle))
 		return turnctl_fail(err, EEXIST,
-				    "%s has another egress filter at preference %d, handle %#x; remove "
-				    "it with 'tc filter del dev %s egress pref %d'",
+				    "%s has another egress filter at preference %d, handle %#x; "
+				    "remove it with 'tc filter del dev %s egress pref %d'",
 				    device->name, TURNCTL_EGRESS_PREF, opts.handle, device->name,
 				    TURNCTL_EGRESS_PREF);
 	code = bpf_tc_hook_create(&hook);

@@ -44,7 +44,7 @@ int turnctl_egress_detach(const struct turn_device *device, const char *maps, __
 enum turnctl_egress { TURNCTL_NO_EGRESS, TURNCTL_TCX, TURNCTL_CLSACT };
 enum turnctl_egress turnctl_egress_where(__u32 ifindex, __u32 id);
 
-/* The ids of the instances that have a turn_egress on the device; returns how many, @room at most. */
+/* The ids of the instances that have a turn_egress on the device; how many, @room at most. */
 int turnctl_egress_owners(__u32 ifindex, __u32 *ids, int room);
 
 #endif

@@ -8,11 +8,11 @@
 
 #include <errno.h>
 
-/* The errno that says: nothing, or not this device, is attached. No kernel call we make gives it. */
+/* The errno that says: nothing, or not this device, is attached. No kernel call gives it to us. */
 #define TURNCTL_NOT_ATTACHED ENOTCONN
 
 struct turnctl_error {
-	char text[768]; /* what object, why, and what to do next; no trailing newline or full stop */
+	char text[768]; /* what object, why, what to do next; no trailing newline or full stop */
 };
 
 /*

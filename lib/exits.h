@@ -19,7 +19,7 @@ void turnctl_exits_remove(const struct turnctl_instance *instance, __u32 ifindex
 /* Are both there? */
 bool turnctl_exits_present(const struct turnctl_instance *instance, __u32 ifindex);
 
-/* Has any device an exit? The kernel drops one with its device, in whatever network namespace that is. */
+/* Has any device an exit? The kernel drops one with its device, whatever the network namespace. */
 bool turnctl_exits_any(const struct turnctl_instance *instance);
 
 #endif

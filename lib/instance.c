@@ -96,7 +96,8 @@ int turnctl_check_bpffs(struct turnctl_error *err)
 	return turnctl_fail(err, ENOENT,
 			    "no BPF file system at " TURNCTL_BPFFS
 			    "; mount one with 'mount -t bpf -o mode=700 bpf " TURNCTL_BPFFS
-			    "' (under 'ip netns exec', which hides it, use 'nsenter --net=' instead)");
+			    "' (under 'ip netns exec', which hides it, use 'nsenter --net=' "
+			    "instead)");
 }
 
 int turnctl_check_root(struct turnctl_error *err)
@@ -136,8 +137,9 @@ int turnctl_instance_lock(struct turnctl_instance *instance, struct turnctl_erro
 		if (!fstat(fd, &held) && (held.st_uid != 0 || (held.st_mode & 022))) {
 			/* a BPF file system lets anybody make directories by default */
 			close(fd);
-			return turnctl_fail(err, EPERM, TURNCTL_PINS " belongs to user %u or others may "
-					    "write it; remove it ('rm -r " TURNCTL_PINS "')",
+			return turnctl_fail(err, EPERM, TURNCTL_PINS " belongs to user %u or "
+					    "others may write it; remove it ('rm -r " TURNCTL_PINS
+					    "')",
 					    held.st_uid);
 		}
 		while ((code = flock(fd, LOCK_EX)) && errno == EINTR)
@@ -154,7 +156,8 @@ int turnctl_instance_lock(struct turnctl_instance *instance, struct turnctl_erro
 }
 
 /* Another layout under the same name? */
-int turnctl_instance_check_layout(const struct turnctl_instance *instance, struct turnctl_error *err)
+int turnctl_instance_check_layout(const struct turnctl_instance *instance,
+				  struct turnctl_error *err)
 {
 	char path[96];
 	struct dirent *entry;
@@ -172,9 +175,9 @@ int turnctl_instance_check_layout(const struct turnctl_instance *instance, struc
 	if (!other)
 		return 0;
 	return turnctl_fail(err, EPROTO,
-			    "instance '%s' is of a turnctl with map layout %d, and this one has %d: its "
-			    "channels cannot be taken over; %s takes it off (the server goes on "
-			    "relaying them), then attach", instance->name, other, TURN_ABI,
+			    "instance '%s' is of a turnctl with map layout %d, and this one has "
+			    "%d: its channels cannot be taken over; %s takes it off (the server "
+			    "goes on relaying them), then attach", instance->name, other, TURN_ABI,
 			    turnctl_hint(instance->name, "detach --all").text);
 }
 
@@ -245,8 +248,8 @@ int turnctl_instance_open_pins(struct turnctl_instance *instance, struct turnctl
 	if (code != ENOENT)
 		return turnctl_fail_errno(err, code, "cannot open %s/%s", instance->path, missing);
 	return turnctl_fail(err, ESTALE,
-			    "instance '%s' is not whole, since %s/%s is missing (were pins removed by "
-			    "hand?); %s takes it off, or %s begins anew",
+			    "instance '%s' is not whole, since %s/%s is missing (were pins removed "
+			    "by hand?); %s takes it off, or %s begins anew",
 			    instance->name, instance->path, missing,
 			    turnctl_hint(instance->name, "detach --all").text,
 			    turnctl_hint(instance->name, "attach DEV").text);
@@ -260,8 +263,9 @@ int turnctl_instance_check_netns(const struct turnctl_instance *instance, struct
 	if (code || !config.netns || config.netns == turnctl_own_netns())
 		return code;
 	return turnctl_fail(err, EXDEV,
-			    "instance '%s' belongs to another network namespace; enter that one with "
-			    "'nsenter --net=', or use another --instance here", instance->name);
+			    "instance '%s' belongs to another network namespace; enter that one "
+			    "with 'nsenter --net=', or use another --instance here",
+			    instance->name);
 }
 
 int turnctl_instance_open(struct turnctl_instance *instance, const char *name, bool change,

@@ -53,9 +53,10 @@ bool turnctl_instance_name_ok(const char *name);
 
 /*
  * Opens the pinned instance. -TURNCTL_NOT_ATTACHED: there is none; -EPROTO: there is one of another
- * layout; -ESTALE: there is one with pins missing (remains.h clears those two); -EXDEV: its devices are in another network namespace, where their indices mean others.
- * With @change, the lock is taken first (waiting for other commands); readers do without. Close
- * with turnctl_instance_close() after success only.
+ * layout; -ESTALE: there is one with pins missing (remains.h clears those two); -EXDEV: its devices
+ * are in another network namespace, where their indices mean others. With @change, the lock is
+ * taken first (waiting for other commands); readers do without. Close with turnctl_instance_close()
+ * after success only.
  */
 int turnctl_instance_open(struct turnctl_instance *instance, const char *name, bool change,
 			  struct turnctl_error *err);
@@ -65,8 +66,8 @@ int turnctl_instance_open_anywhere(struct turnctl_instance *instance, const char
 				   struct turnctl_error *err);
 
 /*
- * Opens the instance (as above) or makes it, locked. @max_channels sizes a new one (0: the default);
- * it is -EINVAL to give another number than an existing one has.
+ * Opens the instance (as above) or makes it, locked. @max_channels sizes a new one (0: the
+ * default); it is -EINVAL to give another number than an existing one has.
  */
 int turnctl_instance_make(struct turnctl_instance *instance, const char *name,
 			  unsigned int max_channels, struct turnctl_error *err);

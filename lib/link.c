@@ -99,9 +99,11 @@ int turnctl_links_read(struct turnctl_link **list, size_t *count, struct turnctl
 	ret = rtnl_link_alloc_cache(sk, AF_UNSPEC, &cache);
 	nl_socket_free(sk);
 	if (ret)
-		return turnctl_fail_errno(err, turnctl_netlink_errno(ret), "cannot list the devices");
+		return turnctl_fail_errno(err, turnctl_netlink_errno(ret),
+					  "cannot list the devices");
 	*list = calloc(nl_cache_nitems(cache) + 1, sizeof(**list));
-	for (object = nl_cache_get_first(cache); *list && object; object = nl_cache_get_next(object))
+	for (object = nl_cache_get_first(cache); *list && object;
+	     object = nl_cache_get_next(object))
 		read_link((struct rtnl_link *)object, &(*list)[(*count)++]);
 	nl_cache_free(cache);
 	return *list ? 0 : turnctl_fail(err, ENOMEM, "out of memory");
@@ -123,7 +125,7 @@ static bool is_above(struct rtnl_link *link, int below)
 {
 	int netns;
 
-	/* with IFLA_LINK_NETNSID, IFLA_LINK is a device of that namespace, whatever has this index here */
+	/* with IFLA_LINK_NETNSID, IFLA_LINK is a device of that namespace, not the one here */
 	return rtnl_link_is_vlan(link) && rtnl_link_get_link(link) == below &&
 	       rtnl_link_get_link_netnsid(link, &netns);
 }
@@ -215,6 +217,7 @@ int turnctl_link_hides_tags(const struct turnctl_link *link, char names[TURNCTL_
 		return TURNCTL_TAGS_HIDDEN;
 	ret = takes_tags_off(link);
 	if (ret < 0)
-		return turnctl_fail_errno(err, -ret, "%s: cannot read its rx-vlan-offload", link->name);
+		return turnctl_fail_errno(err, -ret, "%s: cannot read its rx-vlan-offload",
+					  link->name);
 	return ret ? TURNCTL_TAGS_OFFLOADED : TURNCTL_TAGS_IN_FRAME;
 }

@@ -37,17 +37,18 @@ int turnctl_links_read(struct turnctl_link **list, size_t *count, struct turnctl
 /*
  * Does XDP take frames of VLAN devices above @link for the device's own? It does not see a tag that
  * is beside the frame already (skb->vlan_tci, a NIC's descriptor) rather than in it. VLAN devices,
- * also those above the bond or bridge that @link is a port of, count when they are in the network namespace of the caller, be they up or down; those in another
- * one cannot be seen from here. Returns
+ * also those above the bond or bridge that @link is a port of, count when they are in the network
+ * namespace of the caller, be they up or down; those in another one cannot be seen from here.
+ * Returns
  *
  *   TURNCTL_TAGS_IN_FRAME   0: no VLAN devices, or hardware that leaves 802.1Q tags in the frame,
  *                           that is with rx-vlan-offload off (ETHTOOL_GFLAGS)
- *   TURNCTL_TAGS_OFFLOADED  > 0: hardware that takes them off, which 'ethtool -K DEV rxvlan off' ends
- *   TURNCTL_TAGS_HIDDEN     > 0: there is no setting of this device to end it. A veth leaves tags as
- *                           its far end sent them (tx-vlan-offload there), and before what a bond or
- *                           a bridge has below it gives a frame to it, the kernel has taken the tag
- *                           off; so any device that is not hardware counts here. So do VLAN devices
- *                           of 802.1ad, whose tags have an offload of their own
+ *   TURNCTL_TAGS_OFFLOADED  > 0: hardware that takes them off, until 'ethtool -K DEV rxvlan off'
+ *   TURNCTL_TAGS_HIDDEN     > 0: there is no setting of this device to end it. A veth leaves tags
+ *                           as its far end sent them (tx-vlan-offload there), and before what a
+ *                           bond or a bridge has below it gives a frame to it, the kernel has taken
+ *                           the tag off; so any device that is not hardware counts here. So do
+ *                           VLAN devices of 802.1ad, whose tags have an offload of their own
  *
  * or a negative errno. @names receives the VLAN devices, as in "eth0.1, eth0.2, eth0.3 and 4 more",
  * "" when there are none.

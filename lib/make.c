@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Making an instance and removing it: its directory appears whole or not at all, and goes likewise. */
+/* Making an instance and removing it: its directory appears and goes whole or not at all. */
 #include "instance.h"
 
 #include <dirent.h>
@@ -130,8 +130,8 @@ static int create(struct turnctl_instance *instance, unsigned int channels,
 		turnctl_fail_errno(err, -code,
 				   code == -ENOMEM || code == -E2BIG
 					   ? "cannot make tables for %u channels"
-					   : "the kernel refuses the tables for %u channels (-v shows "
-					     "its reasons)",
+					   : "the kernel refuses the tables for %u channels (-v "
+					     "shows its reasons)",
 				   channels);
 		goto out;
 	}
@@ -159,8 +159,8 @@ int turnctl_instance_check_size(const struct turnctl_instance *instance, unsigne
 	if (code || !channels || channels == config.max_channels)
 		return code;
 	return turnctl_fail(err, EINVAL,
-			    "instance '%s' has room for %u channels already; its size cannot change "
-			    "while devices are attached (%s first)", instance->name,
+			    "instance '%s' has room for %u channels already; its size cannot "
+			    "change while devices are attached (%s first)", instance->name,
 			    config.max_channels, turnctl_hint(instance->name, "detach --all").text);
 }
 
@@ -176,7 +176,8 @@ int turnctl_instance_make(struct turnctl_instance *instance, const char *name,
 	if (!code && access(instance->path, F_OK)) {
 		code = turnctl_instance_check_layout(instance, err);
 		if (!code)
-			code = create(instance, channels ? channels : TURNCTL_DEFAULT_CHANNELS, err);
+			code = create(instance, channels ? channels : TURNCTL_DEFAULT_CHANNELS,
+				      err);
 	}
 	if (!code)
 		code = turnctl_instance_open_pins(instance, err);

@@ -13,9 +13,10 @@ const char *turnctl_reason_text(unsigned int reason);
 const char *turnctl_event_name(unsigned int event);
 const char *turnctl_event_text(unsigned int event);
 
-const char *turnctl_state_name(const struct turn_flow *flow); /* bound, offloaded, suspended, static */
-const char *turnctl_role_name(unsigned int role);             /* client, relay */
-const char *turnctl_mode_name(unsigned int mode);             /* native, skb */
+/* bound, offloaded, suspended, static */
+const char *turnctl_state_name(const struct turn_flow *flow);
+const char *turnctl_role_name(unsigned int role); /* client, relay */
+const char *turnctl_mode_name(unsigned int mode); /* native, skb */
 
 /* An IPv4 transport address as "192.0.2.1:3478". */
 struct turnctl_endpoint {

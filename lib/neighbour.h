@@ -23,14 +23,15 @@ int turnctl_neigh_resolve(int ifindex, const struct turnctl_ip *ip, int timeout_
 /*
  * Makes the kernel keep the entry of @ip on @ifindex resolved without traffic
  * (NTF_EXT_MANAGED, Linux >= 5.16), or ends that. Unmanaging an entry that is not there is no
- * error. A permanent or noarp entry never ages: it is left as it is and counts as managed. The kernel deletes managed entries when the device
- * goes down or loses its carrier. -EOPNOTSUPP: not an Ethernet device, or an older kernel.
+ * error. A permanent or noarp entry never ages: it is left as it is and counts as managed. The
+ * kernel deletes managed entries when the device goes down or loses its carrier. -EOPNOTSUPP: not
+ * an Ethernet device, or an older kernel.
  */
 int turnctl_neigh_manage(int ifindex, const struct turnctl_ip *ip, bool on,
 			 struct turnctl_error *err);
 
-/* Is it managed, or of a kind that needs no managing (permanent, noarp)? Asked before it is made so,
- * for what somebody else has set is not ours to take away. */
+/* Is it managed, or of a kind that needs no managing (permanent, noarp)? Asked before it is made
+ * so, for what somebody else has set is not ours to take away. */
 int turnctl_neigh_managed(int ifindex, const struct turnctl_ip *ip, bool *managed,
 			  struct turnctl_error *err);
 

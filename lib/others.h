@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Other instances in this network namespace, for what belongs to the namespace and not to one of them.
+ * Other instances in this network namespace, for what belongs to the namespace, not to one of them.
  */
 #ifndef TURNCTL_OTHERS_H
 #define TURNCTL_OTHERS_H

@@ -134,10 +134,11 @@ int turnctl_xdp_transmits(int ifindex, const char *device, const __u8 *mac,
 	code = try_to_transmit(ifindex, mac);
 	if (code >= 0)
 		return code;
-	/* not known, so frames may be lost silently: the slower way is better, and it is the operator's
-	 * choice */
+	/* not known, so frames may be lost silently: the slower way is better, and it is the
+	 * operator's choice */
 	return turnctl_fail(err, -code,
-			    "cannot find out whether the driver of %s transmits redirected frames: the "
-			    "kernel neither tells (Linux 6.3 does) nor lets it be tried by XDP live frames "
-			    "and raw tracepoints (%s); use --mode skb", device, strerror(-code));
+			    "cannot find out whether the driver of %s transmits redirected frames: "
+			    "the kernel neither tells (Linux 6.3 does) nor lets it be tried by XDP "
+			    "live frames and raw tracepoints (%s); use --mode skb", device,
+			    strerror(-code));
 }

@@ -230,8 +230,9 @@ static int check_elsewhere(const struct turnctl_instance *old, bool found,
 		return turnctl_instance_check_netns(old, err);
 	return found ? 0
 		     : turnctl_fail(err, EXDEV,
-				    "no device here runs programs of instance '%s', but it has devices: "
-				    "enter their network namespace with 'nsenter --net='", old->name);
+				    "no device here runs programs of instance '%s', but it has "
+				    "devices: enter their network namespace with 'nsenter --net='",
+				    old->name);
 }
 
 static bool runs_here(__u32 id)

@@ -29,8 +29,8 @@ int turnctl_strays_read(const char *device, struct turnctl_stray *list, int room
 /* Does @device run a program of the instance that is pinned as @name, in any layout? */
 bool turnctl_device_runs(const char *device, const char *name);
 
-/* Takes off the strays of @device, or all (NULL). The number of them, or a negative errno. The caller
- * holds the lock. */
+/* Takes off the strays of @device, or all (NULL). The number of them, or a negative errno. The
+ * caller holds the lock. */
 int turnctl_strays_clear(const char *device, struct turnctl_error *err);
 
 /*

@@ -58,7 +58,8 @@ static bool format_channels(const struct turnctl_setting *setting __attribute__(
 }
 
 static bool format_mode(const struct turnctl_setting *setting __attribute__((unused)),
-			const struct turn_config *config, unsigned int index, char *buf, size_t size)
+			const struct turn_config *config, unsigned int index, char *buf,
+			size_t size)
 {
 	snprintf(buf, size, "%s", turnctl_mode_name(config->mode));
 	return !index;

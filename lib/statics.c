@@ -32,8 +32,8 @@ static bool relies_on(const struct turn_flow *flow, __u32 ifindex, __be32 hop)
 
 /* Does a static channel, besides the one of @key, rely on a neighbour entry that turnctl made a
  * managed one? */
-static bool hop_in_use(const struct turnctl_channel *list, size_t count, const struct turn_key4 *key,
-		       __u32 ifindex, __be32 hop)
+static bool hop_in_use(const struct turnctl_channel *list, size_t count,
+		       const struct turn_key4 *key, __u32 ifindex, __be32 hop)
 {
 	bool used = false;
 	size_t i;
@@ -46,12 +46,14 @@ static bool hop_in_use(const struct turnctl_channel *list, size_t count, const s
 }
 
 /* Is there a static channel besides that of @key? */
-static bool any_static(const struct turnctl_channel *list, size_t count, const struct turn_key4 *key)
+static bool any_static(const struct turnctl_channel *list, size_t count,
+		       const struct turn_key4 *key)
 {
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		if ((list[i].to_peer.flags & TURN_STATIC) && memcmp(&list[i].key, key, sizeof(*key)))
+		if ((list[i].to_peer.flags & TURN_STATIC) &&
+		    memcmp(&list[i].key, key, sizeof(*key)))
 			return true;
 	return false;
 }
@@ -64,13 +66,14 @@ static void release_hop(const struct turn_flow *flow)
 		turnctl_neigh_manage(flow->ifindex, &hop, false, NULL);
 }
 
-/* The sysctl is the network namespace's: another instance may have set it, and need it. (A device is of
- * one instance, and its neighbours with it.) */
+/* The sysctl is the network namespace's: another instance may have set it, and need it. (A device
+ * is of one instance, and its neighbours with it.) */
 static bool has_set_forwarding(const struct turnctl_instance *other)
 {
 	struct turn_config config;
 
-	return !turnctl_config_read(other, &config, NULL) && (config.flags & TURN_SET_LO_FORWARDING);
+	return !turnctl_config_read(other, &config, NULL) &&
+	       (config.flags & TURN_SET_LO_FORWARDING);
 }
 
 /* For the first static channel. Noted before it is done, so that a killed command's is undone. */
@@ -96,7 +99,7 @@ static int set_forwarding(const struct turnctl_instance *instance, struct turnct
 	return code;
 }
 
-/* After the last one. Noted when it is done; or it is left to another instance, which has it noted, too. */
+/* After the last one. Noted when it is done; or left to another instance, which has noted it too. */
 static int reset_forwarding(const struct turnctl_instance *instance, struct turnctl_error *err)
 {
 	struct turn_config config;
@@ -144,8 +147,8 @@ static int check_local(const char *what, const struct turnctl_endpoint *endpoint
 	if (local)
 		return local < 0 ? local : 0;
 	return turnctl_fail(err, EADDRNOTAVAIL,
-			    "%s address %s is not an address of this host ('ip address' lists them)",
-			    what, turnctl_ip_format(&ip, text, sizeof(text)));
+			    "%s address %s is not an address of this host ('ip address' lists "
+			    "them)", what, turnctl_ip_format(&ip, text, sizeof(text)));
 }
 
 /* Next hop from @from to @to; @list is of all channels. */
@@ -172,14 +175,15 @@ static int find_hop(const struct turnctl_instance *instance, const struct turnct
 							    : "not a unicast address");
 	if (route.next_hop.family != AF_INET)
 		return turnctl_fail(err, EAFNOSUPPORT,
-				    "the route to %s %s has an IPv6 gateway, which static channels cannot "
-				    "use", what, text);
+				    "the route to %s %s has an IPv6 gateway, which static channels "
+				    "cannot use", what, text);
 	code = turnctl_link_by_index(route.ifindex, &link, err);
 	if (code)
 		return code;
 	if (!turnctl_is_attached(instance, route.ifindex))
 		return turnctl_fail(err, ENODEV,
-				    "the route to %s %s leaves by %s, which is not attached; %s adds it",
+				    "the route to %s %s leaves by %s, which is not attached; %s "
+				    "adds it",
 				    what, text, link.name,
 				    turnctl_hint(instance->name, "attach %s", link.name).text);
 	code = turnctl_neigh_resolve(route.ifindex, &route.next_hop, NEIGH_TIMEOUT, hop->dmac, err);
@@ -216,10 +220,12 @@ static int check_new(const struct turnctl_instance *instance, const struct turn_
 		return turnctl_fail(err, EEXIST, "channel %#x of client %s exists already (%s)",
 				    add->number,
 				    turnctl_endpoint_format(&client, text, sizeof(text)),
-				    flow.flags & TURN_STATIC ? "static" : "learned from the server");
+				    flow.flags & TURN_STATIC ? "static"
+							     : "learned from the server");
 	if (!bpf_map_lookup_elem(instance->map[TURNCTL_FLOWS], &c->key[1], &flow))
 		return turnctl_fail(err, EEXIST,
-				    "peer %s and relay address %s belong to another channel already",
+				    "peer %s and relay address %s belong to another channel "
+				    "already",
 				    turnctl_endpoint_format(&add->peer, text, sizeof(text)),
 				    turnctl_endpoint_format(&add->relay, more, sizeof(more)));
 	return 0;
@@ -235,7 +241,8 @@ static int put_in(const struct turnctl_instance *instance, struct turn_control *
 		return turnctl_fail(err, ENOSPC,
 				    "the table of channels is full; a larger one needs %s and %s",
 				    turnctl_hint(instance->name, "detach --all").text,
-				    turnctl_hint(instance->name, "attach DEV --max-channels N").text);
+				    turnctl_hint(instance->name,
+						 "attach DEV --max-channels N").text);
 	if (code)
 		return turnctl_fail_errno(err, -code, "cannot add the channel");
 	code = manage_hop(&c->hop[0], err);

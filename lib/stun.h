@@ -216,8 +216,8 @@ static __always_inline enum stun_verdict stun_take(const __u8 *header, __u16 typ
 
 /*
  * Reads the message of @len bytes (a whole UDP payload) at @buf into @m. @buf has STUN_BUFFER
- * readable bytes, whatever @len is, and is aligned to 4. On anything but STUN_OK, @m is not to be used (its
- * transaction and type are set unless STUN_NOT_STUN).
+ * readable bytes, whatever @len is, and is aligned to 4. On anything but STUN_OK, @m is not to be
+ * used (its transaction and type are set unless STUN_NOT_STUN).
  *
  * @m must not be on the stack of a kernel program: what comes back from a map is unknown to the
  * verifier, which keeps it from following each combination of attributes on its own.

@@ -5,8 +5,9 @@
  * asking as if the packet came from lo, the real devices' and ip_forward stay 0, and nothing that
  * arrives on a wire is forwarded by it.
  *
- * That it was 0 is kept in turn_config.flags, so that a later command can put it back. (Whoever writes net.ipv4.ip_forward resets it; then static channels keep the next hop they
- * were added with.)
+ * That it was 0 is kept in turn_config.flags, so that a later command can put it back. (Whoever
+ * writes net.ipv4.ip_forward resets it; then static channels keep the next hop they were added
+ * with.)
  */
 #ifndef TURNCTL_SYSCTL_H
 #define TURNCTL_SYSCTL_H

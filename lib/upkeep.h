@@ -10,8 +10,8 @@
 #include "table.h"
 
 struct turnctl_lapsed {
-	bool forwarding;          /* net.ipv4.conf.lo.forwarding is 0 */
-	size_t neighbours;        /* next hops of directions that are to be kept resolved, and are not */
+	bool forwarding;   /* net.ipv4.conf.lo.forwarding is 0 */
+	size_t neighbours; /* next hops of directions that are to be kept resolved, and are not */
 	const struct turn_flow *first; /* such a direction */
 };
 
