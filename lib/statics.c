@@ -99,7 +99,7 @@ static int set_forwarding(const struct turnctl_instance *instance, struct turnct
 	return code;
 }
 
-/* After the last one. Noted when it is done; or left to another instance, which has noted it too. */
+/* After the last one. Noted when done; or left to another instance, which has noted it too. */
 static int reset_forwarding(const struct turnctl_instance *instance, struct turnctl_error *err)
 {
 	struct turn_config config;
