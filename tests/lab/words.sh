@@ -133,7 +133,13 @@ ends() {
 	CLIENT=$(jq -r .client <<<"$A")
 	t peer p "$LAB_ID-peer" "$LAB_PEER_IP:$LAB_PEER_PORT"
 }
-# a client with channel 0x4000 to the peer
+# caller NAME [PORT]: a new client, of the listener at PORT, with channel 0x4000 to the peer
+caller() {
+	t client "$1" "$LAB_ID-client" "$LAB_CLIENT_IP" "$LAB_SERVER_IP:${2-$LAB_PORT}"
+	t allocate "$1"
+	t bind "$1" 0x4000 "$LAB_PEER_IP:$LAB_PEER_PORT"
+}
+# both ends, and a channel between them
 call() {
 	ends
 	t allocate c

@@ -152,9 +152,7 @@ case_veth_that_loses_frames_is_refused() {
 	relays_anew
 }
 relays_anew() {
-	t client c "$LAB_ID-client" "$LAB_CLIENT_IP" "$LAB_SERVER_IP:$LAB_PORT"
-	t allocate c
-	t bind c 0x4000 "$LAB_PEER_IP:$LAB_PEER_PORT"
+	caller c
 	passes 1
 	relays 3
 }
@@ -361,12 +359,7 @@ case_detach_leaves_no_trace() {
 	lab_wait 20 carriers || fail "the devices do not come up"
 	before=$(picture)
 	attach
-	t client c "$LAB_ID-client" "$LAB_CLIENT_IP" "$LAB_SERVER_IP:$LAB_PORT"
-	CLIENT=$(jq -r .client <<<"$A")
-	t allocate c
-	t bind c 0x4000 "$LAB_PEER_IP:$LAB_PEER_PORT"
-	passes 1
-	relays 5
+	relays_anew
 	ctl channel add 10.7.1.1:1 10.7.1.2:3478 0x4000 10.7.2.2:40000 10.7.2.3:3480
 	[[ $(picture) != "$before" ]] || fail "the picture shows nothing"
 	detach

@@ -45,9 +45,7 @@ case_traffic_starts_before_attach() {
 	has_channels 0 || fail "a channel came from nowhere"
 	t bind c 0x4000 "$LAB_PEER_IP:$LAB_PEER_PORT"
 	passes 3                                     # nor was the Allocate, so the rebind teaches nothing
-	t client c "$LAB_ID-client" "$LAB_CLIENT_IP" "$LAB_SERVER_IP:$LAB_PORT"
-	t allocate c
-	t bind c 0x4000 "$LAB_PEER_IP:$LAB_PEER_PORT"
+	caller c
 	passes 1
 	relays 5
 }
@@ -59,32 +57,22 @@ case_not_served_port() {
 	call
 	server_relays 5
 	has_channels 0 || fail "learned from a listener that is not served"
-	t client c "$LAB_ID-client" "$LAB_CLIENT_IP" "$LAB_SERVER_IP:3479"
-	t allocate c
-	t bind c 0x4000 "$LAB_PEER_IP:$LAB_PEER_PORT"
+	caller c 3479
 	passes 1
 	relays 5
 	detach
 	attach --listen 10.7.1.77:3478 --listen "$LAB_SERVER_IP:3479"
 	holds "listeners" "$(ctl -j status)" '.listeners == ["10.7.1.77:3478", "10.7.1.2:3479"]'
-	t client c "$LAB_ID-client" "$LAB_CLIENT_IP" "$LAB_SERVER_IP:3478"
-	t allocate c
-	t bind c 0x4000 "$LAB_PEER_IP:$LAB_PEER_PORT"
+	caller c 3478
 	server_relays 5
 	has_channels 0 || fail "learned from the right port at another address"
-	t client c "$LAB_ID-client" "$LAB_CLIENT_IP" "$LAB_SERVER_IP:3479"
-	t allocate c
-	t bind c 0x4000 "$LAB_PEER_IP:$LAB_PEER_PORT"
+	caller c 3479
 	passes 1
 	relays 5
 	detach
 	attach --listen 3478 --listen 3479
-	t client c "$LAB_ID-client" "$LAB_CLIENT_IP" "$LAB_SERVER_IP:3478"
-	t client d "$LAB_ID-client" "$LAB_CLIENT_IP" "$LAB_SERVER_IP:3479"
-	t allocate c
-	t allocate d
-	t bind c 0x4000 "$LAB_PEER_IP:$LAB_PEER_PORT"
-	t bind d 0x4000 "$LAB_PEER_IP:$LAB_PEER_PORT"
+	caller c 3478
+	caller d 3479
 	has_channels 2 || fail "two listeners, $(channels) channels"
 }
 
