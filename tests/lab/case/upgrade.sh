@@ -323,24 +323,27 @@ case_other_layout() {
 	no_trace "unknown sizes"
 }
 
-# would FIRST ARG…: 'turnctl ARG… --dry-run' begins with that, says what goes on the device, and changes nothing
+# would PATTERN…: the same attach with --dry-run says each of these, and changes nothing
+AGAIN=(attach srv0 --relay srv1 --heartbeat 60s)
 would() {
-	local before after first=$1; shift
+	local before after said pattern
 	before=$(generation; picture)
-	gives 0 "$first" "$@" --dry-run
-	gives 0 '^srv0: turn_.*, native mode$' "$@" --dry-run
+	said=$(ctl "${AGAIN[@]}" "${fused[@]}" --dry-run 2>&1) || fail "'${AGAIN[*]} --dry-run' fails: $said"
+	for pattern in "$@" '^srv0: turn_.*, native mode$' '^srv1: turn_.*, native mode$'; do
+		grep -Eq -- "$pattern" <<<"$said" || fail "'${AGAIN[*]} --dry-run' says '$said', nothing like '$pattern'"
+	done
 	after=$(generation; picture)
-	[[ $after == "$before" ]] || fail "'$* --dry-run' changes $(diff <(echo "$before") <(echo "$after"))"
+	[[ $after == "$before" ]] || fail "'${AGAIN[*]} --dry-run' changes $(diff <(echo "$before") <(echo "$after"))"
 }
 # The pins are gone, the programs run on.
 case_pins_removed() {
-	local what again=(attach srv0 --relay srv1 "${fused[@]}" --heartbeat 60s)
+	local what
 	begins
 	rm -r "${pins:?}/$instance"
 	gives 4 "srv0: it runs programs of turnctl's whose pins are gone; 'turnctl -i $instance detach srv0' takes them off, and so does 'turnctl -i $instance attach srv0'\$" status --check
 	gives 0 'srv1: it runs programs' status
-	would '^srv0: programs that have lost their pins come off first$' "${again[@]}"
-	would '^srv1: programs that have lost their pins come off first$' "${again[@]}"
+	would '^srv0: programs that have lost their pins come off first$' \
+		'^srv1: programs that have lost their pins come off first$'
 	passes 3
 	ctl detach --all
 	no_trace "detach --all after rm -r"
@@ -349,7 +352,7 @@ case_pins_removed() {
 	relays_anew
 	statics
 	rm -r "${pins:?}/$instance"
-	ctl "${again[@]}"                            # begins anew
+	ctl "${AGAIN[@]}" "${fused[@]}"              # begins anew
 	gives 0 '^$' status --check
 	passes 3
 	relays_anew
@@ -363,8 +366,8 @@ case_pins_removed() {
 		rm "$pins/$instance/abi-$LAYOUT/$what"
 		gives 4 "instance '$instance' is not whole, since .*$what is missing" status --check
 		passes 2
-		would "^remove instance '$instance', which is not whole, and its programs$" "${again[@]}"
-		ctl "${again[@]}"
+		would "^remove instance '$instance', which is not whole, and its programs$"
+		ctl "${AGAIN[@]}" "${fused[@]}"
 		gives 0 '^$' status --check
 		relays_anew
 		detach
