@@ -67,21 +67,10 @@ static __always_inline int is_ours(struct __sk_buff *skb)
 	return !skb->ingress_ifindex && bpf_get_socket_cookie(skb);
 }
 
-/*
- * The stack had to fragment what the server sends: the path takes less than the device. From now on
- * packets that are too large for it are left to the stack.
- */
-static __always_inline void turn_fragmented(const struct turn_sent *sent, struct turn_flow *flow)
-{
-	__u16 path_mtu = packet_be16(sent->ip.tot_len);
-
-	if (flow && path_mtu < flow->mtu)
-		flow->mtu = path_mtu;
-}
-
 static __always_inline void turn_read_sent(struct __sk_buff *skb)
 {
 	struct turn_config *config = turn_configuration();
+	struct turn_flow *flow;
 	struct turn_sent sent;
 	struct turn_key4 key;
 	__u32 length;
@@ -111,8 +100,10 @@ static __always_inline void turn_read_sent(struct __sk_buff *skb)
 	    turn_is_echo(skb, &key))
 		return;
 	if (sent.ip.frag_off & packet_be16(PACKET_FRAGMENT)) {
-		turn_fragmented(&sent, served ? turn_flow_of_listener(&sent, &key)
-					      : turn_flow_of_relay(&sent, &key));
+		flow = served ? turn_flow_of_listener(&sent, &key)
+			      : turn_flow_of_relay(&sent, &key);
+		if (flow)
+			turn_sent_in_pieces(&sent, flow);
 		return;
 	}
 	length = packet_be16(sent.udp.len);

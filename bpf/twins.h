@@ -11,6 +11,8 @@
 
 #include "heartbeat.h"
 
+#define TURN_MTU_STEP 8 /* bytes: the unit of fragment offsets */
+
 /* One of the server's packets, as far as it is read. */
 struct turn_sent {
 	__u16 align; /* so that no hole lies between the headers */
@@ -55,18 +57,53 @@ static __always_inline int turn_is_sample(struct __sk_buff *skb, const struct tu
 	return head == sample->head && tail == sample->tail;
 }
 
+static __always_inline __u16 turn_device_mtu(struct __sk_buff *skb)
+{
+	__u32 mtu = 0;
+
+	bpf_check_mtu(skb, 0, &mtu, 0, 0);
+	return mtu > 0xffff ? 0xffff : mtu;
+}
+
+/*
+ * The stack had to fragment what the server sends: the path takes less than the device. From now on
+ * packets that are too large for it are left to the stack. A first fragment ends at a multiple of 8
+ * bytes of data, so the path may take 7 bytes more than it shows.
+ */
+static __always_inline void turn_sent_in_pieces(const struct turn_sent *sent,
+						struct turn_flow *flow)
+{
+	__u16 shown = packet_be16(sent->ip.tot_len);
+
+	if (shown + TURN_MTU_STEP <= flow->mtu)
+		flow->mtu = shown;
+}
+
+/*
+ * The stack sends whole what it has fragmented before: the device's MTU was raised, or the kernel has
+ * forgotten the path's, as it does after a while, to try again. It will learn it anew, and so will
+ * we, by the next large heartbeat. What was too large has always gone to the server, so there is
+ * no need to forget by the clock here.
+ */
+static __always_inline void turn_sent_whole(struct __sk_buff *skb, const struct turn_sent *sent,
+					    struct turn_flow *flow)
+{
+	__u32 size = sizeof(struct iphdr) + sizeof(struct udphdr) + sent->payload;
+
+	if (size <= flow->mtu || flow->ifindex != skb->ifindex)
+		return;
+	flow->mtu = size < (__u32)flow->mtu + TURN_MTU_STEP ? size : turn_device_mtu(skb);
+}
+
 /* Takes the next hop from the twin. */
 static __always_inline void turn_take_hop(struct __sk_buff *skb, const struct turn_sent *sent,
 					  struct turn_flow *flow)
 {
-	__u32 mtu = 0;
+	__u16 mtu = turn_device_mtu(skb);
 
 	__builtin_memcpy(flow->dmac, sent->eth.h_dest, ETH_ALEN);
 	__builtin_memcpy(flow->smac, sent->eth.h_source, ETH_ALEN);
-	/* what is known of the path (turn_read_sent) is kept while it leaves by the same device */
-	bpf_check_mtu(skb, 0, &mtu, 0, 0);
-	if (mtu > 0xffff)
-		mtu = 0xffff;
+	/* what is known of the path is kept while it leaves by the same device */
 	if (flow->ifindex != skb->ifindex || !flow->mtu || mtu < flow->mtu)
 		flow->mtu = mtu;
 	flow->ifindex = skb->ifindex;
@@ -151,8 +188,10 @@ static __always_inline void turn_twin_to_peer(struct __sk_buff *skb, const struc
 	struct turn_key4 cli_key;
 	struct turn_flow *cli = turn_flow_of_relay(sent, &cli_key);
 
-	if (cli)
-		turn_twin(skb, sent, &cli_key, cli, PACKET_HEADERS, sent->payload);
+	if (!cli)
+		return;
+	turn_sent_whole(skb, sent, cli);
+	turn_twin(skb, sent, &cli_key, cli, PACKET_HEADERS, sent->payload);
 }
 
 /* The peer's data that ChannelData from a listener to a client may carry, or NULL. */
@@ -201,6 +240,7 @@ static __always_inline void turn_twin_to_client(struct __sk_buff *skb,
 	rem = turn_flow_of_listener(sent, &rem_key);
 	if (!rem)
 		return;
+	turn_sent_whole(skb, sent, rem);
 	if (turn_peer_is_proven(&rem_key, rem))
 		turn_twin(skb, sent, &rem_key, rem, PACKET_HEADERS + CHANNEL_HEADER, length);
 	else if (turn_is_sample(skb, &rem->sample, PACKET_HEADERS + CHANNEL_HEADER, length))

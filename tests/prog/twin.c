@@ -348,6 +348,68 @@ static void a_fragment_shows_the_paths_mtu(void **state)
 	expect_counted(f, &before, .to_peer_packets = 1, .to_peer_bytes = 572, PASSED(MTU) = 1);
 }
 
+/* A path's MTU rises when the stack sends whole what it fragmented before: its own has expired, or the
+ * device's was raised. Up to 7 bytes more it may always have taken, for fragments end at 8 bytes. */
+static void a_whole_packet_shows_that_the_path_takes_it(void **state)
+{
+	static const struct { __u16 mtu; bool whole; __u16 size, then; } steps[] = {
+		{ 1500, false, 600, 600 },  { 600, true, 600, 600 },   { 600, true, 100, 600 },
+		{ 600, true, 607, 607 },    { 607, false, 600, 607 },  { 608, false, 600, 600 },
+		{ 600, true, 608, 1500 },   { 600, true, 1500, 1500 }, { 1500, true, 1500, 1500 },
+	};
+	static const char big[1500];
+	struct fixture *f = *state;
+	struct turn_flow flow;
+	struct frame frame;
+	__u8 payload[1500];
+	unsigned int i;
+	int to_peer;
+
+	relaying(f);
+	for (to_peer = 0; to_peer < 2; to_peer++) {
+		struct turn_key4 key = to_peer ? to_peer_key(NUMBER) : to_client_key(PEER);
+		struct turn_key4 other = to_peer ? to_client_key(PEER) : to_peer_key(NUMBER);
+
+		for (i = 0; i < COUNT(steps); i++) {
+			flow = flow_of(f, key);
+			flow.mtu = steps[i].mtu;
+			flow_write(f, key, &flow);
+			if (to_peer)
+				frame_sent(&frame, RELAY, PEER, big, steps[i].size - 28);
+			else
+				frame_sent(&frame, SERVER, CLIENT, payload,
+					   channel_data(payload, NUMBER, big, steps[i].size - 32, 0));
+			if (steps[i].whole)
+				server_sends(f, &frame);
+			else
+				server_sends_fragment(f, &frame, 0x2000);
+			if (flow_of(f, key).mtu != steps[i].then)
+				fail_msg("to the %s, step %u: %u", to_peer ? "peer" : "client", i,
+					 flow_of(f, key).mtu);
+			assert_int_equal(flow_of(f, other).mtu, 1500);
+		}
+	}
+}
+
+/* ... that is, the path by this device. */
+static void a_whole_packet_elsewhere_shows_nothing(void **state)
+{
+	struct turn_key4 key = to_peer_key(NUMBER);
+	static const char big[1500];
+	struct fixture *f = *state;
+	struct turn_flow flow;
+	struct frame frame;
+
+	relaying(f);
+	flow = flow_of(f, key);
+	flow.mtu = 600;
+	flow.ifindex++;
+	flow_write(f, key, &flow);
+	frame_sent(&frame, RELAY, PEER, big, 1472);
+	server_sends(f, &frame);
+	assert_int_equal(flow_of(f, key).mtu, 600);
+}
+
 /* ... and what the listener sent, in which the first fragment tells the channel. */
 static void a_fragment_shows_the_clients_mtu(void **state)
 {
@@ -411,6 +473,8 @@ const struct test twin_tests[] = {
 	TEST(a_proof_does_not_last),
 	TEST(a_fragment_shows_the_paths_mtu),
 	TEST(a_fragment_shows_the_clients_mtu),
+	TEST(a_whole_packet_shows_that_the_path_takes_it),
+	TEST(a_whole_packet_elsewhere_shows_nothing),
 	TEST(no_twin_revives_an_ended_allocation),
 	{},
 };

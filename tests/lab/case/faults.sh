@@ -196,7 +196,39 @@ case_mtu_changes() {
 	relays_again                                 # what fits
 	ip -n "$LAB_ID-peer" link set peer0 mtu 1500
 	ip -n "$LAB_ID-server" link set srv1 mtu 1500
-	flows 100 size=1300
+	flows 100 size=1300                          # one of them shows the server's way, and the kernel takes up the rest
+	counted '.up > 90 and .down > 90'
+}
+
+# A router tells the server's kernel of its narrow link, which fragments from then on, until it forgets and tries again.
+case_path_mtu_is_learned_and_forgotten() {
+	started router --heartbeat 300ms
+	ip -n "$LAB_ID-hub" link set hc mtu 1000
+	ip -n "$LAB_ID-client" link set cli0 mtu 1000
+	on_server python3 -c 'import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.IPPROTO_IP, 10, 2)           # IP_MTU_DISCOVER, IP_PMTUDISC_DO: with DF
+s.sendto(bytes(1400), (sys.argv[1], 9))' "$LAB_CLIENT_IP"
+	lab_wait 20 kernel_knows_path || fail "the server's kernel does not know the path"
+	lab_wait 20 channel_knows_path || fail "not learned: $(channel)"
+	flows 20 size=1300 only=down
+	counted '.down == 0'
+	flows 20 only=down                           # what fits
+	counted '.down > 15'
+	fault "$(srv route flush cache)" 100 size=1300 only=down   # as with time, net.ipv4.route.mtu_expires: 600 s
+	lost "the kernel forgets a path's MTU that is as it was" 1
+	holds "the server's first packet, with DF, is what is lost" "$A" '.down.lost <= 1'
+	lab_wait 20 channel_knows_path || fail "not learned again: $(channel)"
+	ip -n "$LAB_ID-hub" link set hc mtu 1500
+	ip -n "$LAB_ID-client" link set cli0 mtu 1500
+	on_server ip route flush cache
+	flows 50 size=1300 only=down
+	counted '.down > 40'
+}
+kernel_knows_path() { on_server ip route get "$LAB_CLIENT_IP" | grep -q 'mtu 1000'; }
+channel_knows_path() {
+	tries down p c 0x4000 1 1300
+	channel | jq -e '.to_client.mtu <= 1000'
 }
 
 case_device_renamed() {
