@@ -158,17 +158,22 @@ static __always_inline __u32 turn_find_hop(struct xdp_md *ctx, const struct turn
 	/* lo, since its forwarding sysctl is what is asked: see lib/sysctl.h */
 	struct bpf_fib_lookup fib = { .family = 2 /* AF_INET */, .l4_protocol = IPPROTO_UDP,
 				      .ifindex = 1 };
+	union turn_ip hop;
+	long code;
 
 	fib.tos = v->p.ip->tos;
 	fib.sport = flow->sport;
 	fib.dport = flow->dport;
 	fib.ipv4_src = flow->saddr.v4;
 	fib.ipv4_dst = flow->daddr.v4;
-	switch (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0)) {
+	code = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	__builtin_memcpy(&hop, fib.ipv6_dst, sizeof(hop)); /* of either family: a gateway may be IPv6 */
+	switch (code) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
 		__builtin_memcpy(flow->dmac, fib.dmac, ETH_ALEN);
 		__builtin_memcpy(flow->smac, fib.smac, ETH_ALEN);
 		flow->ifindex = fib.ifindex;
+		flow->hop = hop;
 		if (fib.mtu_result)
 			flow->mtu = fib.mtu_result;
 		return TURN_RELAY;
@@ -178,7 +183,7 @@ static __always_inline __u32 turn_find_hop(struct xdp_md *ctx, const struct turn
 	case BPF_FIB_LKUP_RET_NO_NEIGH:
 		/* The kernel forgets its neighbours with the carrier, and nothing but this channel's
 		 * own packets would make it ask again: the MAC of the same hop must do until then. */
-		if (fib.ifindex == flow->ifindex && fib.ipv4_dst == flow->hop.v4)
+		if (fib.ifindex == flow->ifindex && turn_same_ip(&hop, &flow->hop))
 			return TURN_RELAY;
 		return TURN_REASON_NO_NEIGHBOUR;
 	default:

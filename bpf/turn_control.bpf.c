@@ -14,7 +14,7 @@ static __always_inline void turn_take_static_hop(const struct turn_control *c, i
 	flow->ifindex = c->hop[which].ifindex;
 	flow->mtu = c->hop[which].mtu;
 	flow->hop = c->hop[which].ip;
-	flow->flags |= c->hop[which].flags & TURN_MANAGED;
+	flow->kept = c->hop[which].kept;
 }
 
 static __always_inline int turn_add_static(const struct turn_control *c)
@@ -48,6 +48,17 @@ static __always_inline int turn_add_static(const struct turn_control *c)
 	}
 	turn_port_get(key.dport);
 	turn_port_get(rem_key.dport);
+	return 0;
+}
+
+static __always_inline int turn_keep(const struct turn_control *c)
+{
+	struct turn_key4 key = c->key[0];
+	struct turn_flow *flow = bpf_map_lookup_elem(&turn_flows, &key);
+
+	if (!flow || !(flow->flags & TURN_STATIC))
+		return ENOENT;
+	flow->kept = c->hop[0].kept;
 	return 0;
 }
 
@@ -93,6 +104,8 @@ int turn_control(struct xdp_md *ctx)
 		return turn_add_static(c);
 	case TURN_DELETE:
 		return turn_delete(c);
+	case TURN_KEEP:
+		return turn_keep(c);
 	case TURN_SERVE:
 		turn_port_get(c->key[0].dport);
 		return 0;

@@ -223,10 +223,10 @@ static void check_statics(const struct turnctl_instance *instance,
 	struct turnctl_link link;
 
 	turnctl_upkeep_read(list, count, &lapsed);
-	if (lapsed.neighbours && !turnctl_link_by_index(lapsed.first->ifindex, &link, NULL) &&
-	    inet_ntop(AF_INET, &lapsed.first->hop.v4, hop, sizeof(hop)))
+	if (lapsed.neighbours && !turnctl_link_by_index(lapsed.first.ifindex, &link, NULL) &&
+	    inet_ntop(AF_INET, &lapsed.first.ip.v4, hop, sizeof(hop)))
 		problem(problems, "%s: the kernel does not keep the MAC address of %s for static "
-			"channels any more, since the link was down; %s has it do so again",
+			"channels, since the link was down or a route has moved; %s has it do so",
 			link.name, hop, turnctl_hint(instance->name, "attach %s", link.name).text);
 	if (lapsed.forwarding)
 		problem(problems, "net.ipv4.conf.lo.forwarding was reset, and static channels do "

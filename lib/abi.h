@@ -70,7 +70,6 @@ enum turn_flow_flags {
 	TURN_STATIC = 1 << 0,      /* an operator's: no server, no proof, no expiry */
 	TURN_WITHDRAWN = 1 << 1,   /* an operator took it out of the kernel, until its next bind */
 	TURN_SOCKET_SEEN = 1 << 2, /* the relay socket was once found under exactly its address */
-	TURN_MANAGED = 1 << 3,     /* static: we made its next hop's neighbour entry managed */
 };
 
 /*
@@ -83,6 +82,14 @@ struct turn_sample {
 	__u64 tail; /* the last 8 */
 	__u32 length;
 	__u32 asked; /* counts in turn_pulse */
+};
+
+/* A neighbour entry that turnctl has made a managed one, for a static channel. */
+struct turn_kept {
+	__u64 zero; /* turn_sample.when: there is none outstanding */
+	union turn_ip ip;
+	__u32 ifindex; /* 0: none, or somebody else has it managed */
+	__u32 zero2;
 };
 
 /* Frames relayed, and application data in them. */
@@ -116,8 +123,11 @@ struct turn_flow {
 	__u64 until;     /* earliest end of channel, permission, allocation when last reckoned */
 	__u64 due;       /* when to look at it again: is its allocation's socket still there? */
 	__u64 confirmed; /* when the last twin was seen, 0 = never */
-	struct turn_sample sample;
-	union turn_ip hop; /* static: the next hop's address, whose neighbour entry is kept */
+	union {
+		struct turn_sample sample; /* learned */
+		struct turn_kept kept;     /* static: what is to be given back, wherever it leads by now */
+	};
+	union turn_ip hop; /* static: the next hop whose MAC @dmac is */
 	__u32 missed; /* heartbeats since the last twin */
 	__u32 flags;  /* enum turn_flow_flags */
 	__u64 beat;   /* next heartbeat; @due, unless heartbeats are stretched (turn_pulse) */
@@ -128,6 +138,7 @@ struct turn_flow {
 
 _Static_assert(sizeof(struct turn_key4) == 16, "a hole in a hash key is never equal to itself");
 _Static_assert(sizeof(struct turn_sample) == 32, "layout");
+_Static_assert(sizeof(struct turn_kept) == sizeof(struct turn_sample), "one in the other's place");
 _Static_assert(sizeof(struct turn_flow) == 256, "layout: raise TURN_ABI with it");
 
 /* ---- allocations ----------------------------------------------------------------------------- */
@@ -384,6 +395,7 @@ enum turn_operation {
 	TURN_NOW = 1,      /* fills @now */
 	TURN_ADD_STATIC,   /* adds both directions: EEXIST, E2BIG (full) */
 	TURN_DELETE,       /* @key[0]: removes a static channel, withdraws a learned one: ENOENT */
+	TURN_KEEP,         /* notes @hop[0].kept in the static direction @key[0]: ENOENT */
 	TURN_SERVE,        /* counts @key[0].dport in as a listener's port */
 	TURN_UNSERVE,      /* ... and out */
 };
@@ -397,8 +409,8 @@ struct turn_control {
 		__u8 dmac[ETH_ALEN], smac[ETH_ALEN];
 		__u32 ifindex;
 		__u32 mtu;
-		__u32 flags; /* TURN_MANAGED */
 		union turn_ip ip;
+		struct turn_kept kept;
 	} hop[2];
 };
 

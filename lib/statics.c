@@ -20,30 +20,11 @@
 #include "route.h"
 #include "sysctl.h"
 #include "table.h"
+#include "upkeep.h"
 
 #define NEIGH_TIMEOUT 3000 /* ms to wait for an answer to ARP */
 
 /* ---- what they need outside of the tables ---------------------------------------------------- */
-
-static bool relies_on(const struct turn_flow *flow, __u32 ifindex, __be32 hop)
-{
-	return (flow->flags & TURN_MANAGED) && flow->hop.v4 == hop && flow->ifindex == ifindex;
-}
-
-/* Does a static channel, besides the one of @key, rely on a neighbour entry that turnctl made a
- * managed one? */
-static bool hop_in_use(const struct turnctl_channel *list, size_t count,
-		       const struct turn_key4 *key, __u32 ifindex, __be32 hop)
-{
-	bool used = false;
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		if (memcmp(&list[i].key, key, sizeof(*key)))
-			used |= relies_on(&list[i].to_peer, ifindex, hop) ||
-				(list[i].both && relies_on(&list[i].to_client, ifindex, hop));
-	return used;
-}
 
 /* Is there a static channel besides that of @key? */
 static bool any_static(const struct turnctl_channel *list, size_t count,
@@ -56,14 +37,6 @@ static bool any_static(const struct turnctl_channel *list, size_t count,
 		    memcmp(&list[i].key, key, sizeof(*key)))
 			return true;
 	return false;
-}
-
-static void release_hop(const struct turn_flow *flow)
-{
-	struct turnctl_ip hop = turnctl_ip4(flow->hop.v4);
-
-	if (flow->flags & TURN_MANAGED)
-		turnctl_neigh_manage(flow->ifindex, &hop, false, NULL);
 }
 
 /* The sysctl is the network namespace's: another instance may have set it, and need it. (A device
@@ -124,13 +97,8 @@ int turnctl_statics_end(const struct turnctl_instance *instance, struct turnctl_
 	code = turnctl_channels_read(instance, &list, &count, err);
 	if (code)
 		return code;
-	for (i = 0; i < count; i++) {
-		if (!(list[i].to_peer.flags & TURN_STATIC))
-			continue;
-		release_hop(&list[i].to_peer);
-		if (list[i].both)
-			release_hop(&list[i].to_client);
-	}
+	for (i = 0; i < count; i++)
+		turnctl_upkeep_end(list, count, &list[i]);
 	free(list);
 	return reset_forwarding(instance, err);
 }
@@ -161,7 +129,6 @@ static int find_hop(const struct turnctl_instance *instance, const struct turnct
 	char text[INET_ADDRSTRLEN];
 	struct turnctl_route route;
 	struct turnctl_link link;
-	bool managed;
 	int code;
 
 	code = turnctl_route_get(&dst, &src, &route, err);
@@ -189,15 +156,13 @@ static int find_hop(const struct turnctl_instance *instance, const struct turnct
 	code = turnctl_neigh_resolve(route.ifindex, &route.next_hop, NEIGH_TIMEOUT, hop->dmac, err);
 	if (code)
 		return code;
-	code = turnctl_neigh_managed(route.ifindex, &route.next_hop, &managed, err);
-	if (code)
+	hop->kept.ifindex = hop->ifindex = route.ifindex;
+	memcpy(&hop->ip.v4, route.next_hop.bytes, sizeof(hop->ip.v4));
+	hop->kept.ip = hop->ip;
+	code = turnctl_upkeep_plan(list, count, &hop->kept, err);
+	if (code < 0)
 		return code;
 	memcpy(hop->smac, link.mac, sizeof(hop->smac));
-	memcpy(&hop->ip.v4, route.next_hop.bytes, sizeof(hop->ip.v4));
-	hop->ifindex = route.ifindex;
-	/* ours to end, unless somebody else had it managed before */
-	if (!managed || hop_in_use(list, count, &(struct turn_key4){}, hop->ifindex, hop->ip.v4))
-		hop->flags = TURN_MANAGED;
 	hop->mtu = route.mtu && route.mtu < link.mtu ? route.mtu : link.mtu;
 	return 0;
 }
@@ -296,20 +261,18 @@ int turnctl_static_add(const struct turnctl_instance *instance, const struct tur
 
 /* What a static channel has outside of the tables, unless others need it too. */
 static int give_back(const struct turnctl_instance *instance, const struct turn_key4 *key,
-		     const struct turn_flow *to_peer, const struct turn_flow *to_client,
 		     struct turnctl_error *err)
 {
 	struct turnctl_channel *list;
-	size_t count;
+	size_t count, i;
 	int code;
 
 	code = turnctl_channels_read(instance, &list, &count, err);
 	if (code)
 		return code;
-	if (!hop_in_use(list, count, key, to_peer->ifindex, to_peer->hop.v4))
-		release_hop(to_peer);
-	if (!hop_in_use(list, count, key, to_client->ifindex, to_client->hop.v4))
-		release_hop(to_client);
+	for (i = 0; i < count; i++)
+		if (!memcmp(&list[i].key, key, sizeof(*key)))
+			turnctl_upkeep_end(list, count, &list[i]);
 	if (!any_static(list, count, key))
 		code = reset_forwarding(instance, err);
 	free(list);
@@ -320,18 +283,15 @@ int turnctl_channel_delete(const struct turnctl_instance *instance, const struct
 			   struct turnctl_error *err)
 {
 	struct turn_control c = { .operation = TURN_DELETE };
-	struct turn_flow to_peer, to_client = {};
-	struct turn_key4 rem_key;
+	struct turn_flow to_peer;
 	int code = 0;
 
 	if (bpf_map_lookup_elem(instance->map[TURNCTL_FLOWS], key, &to_peer))
 		return turnctl_fail(err, ENOENT, "no such channel");
-	turnctl_peer_key(&to_peer, &rem_key);
-	bpf_map_lookup_elem(instance->map[TURNCTL_FLOWS], &rem_key, &to_client);
 	c.key[0] = *key;
 	/* first, since without its entry nobody knows of it */
 	if (to_peer.flags & TURN_STATIC)
-		code = give_back(instance, key, &to_peer, &to_client, err);
+		code = give_back(instance, key, err);
 	if (code)
 		return code;
 	code = turnctl_control_run(instance, &c);

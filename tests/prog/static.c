@@ -2,7 +2,6 @@
 /* Static channels: relayed by an operator's word, without server, handshake or proof. */
 #include "tests.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,7 @@ static int add(struct fixture *f, struct turn_key4 to_peer, struct turn_key4 to_
 		memcpy(c.hop[i].smac, device_mac, 6);
 		c.hop[i].ifindex = f->ifindex;
 		c.hop[i].mtu = 1500;
+		c.hop[i].ip.v4 = BE32(0xc63364fc); /* 198.51.100.252 */
 	}
 	return control(f, &c);
 }
@@ -39,15 +39,16 @@ static void world(const char *command)
 		fail_msg("%s", command);
 }
 
-#define HOP "198.51.100.254"
+#define HOP "198.51.100.254"       /* which nobody knows yet */
+#define KNOWN_HOP "198.51.100.252" /* of which add() says that it has hop_mac */
 
-/* The peer is behind HOP, which nobody knows yet, and @in is a packet of a static channel to it. */
-static void routed(struct fixture *f, struct frame *in)
+/* A route to the peer, and @in is a packet of a static channel to it. */
+static void routed(struct fixture *f, const char *route, struct frame *in)
 {
 	__u8 payload[64];
 
 	lo_forwarding(true);
-	world("ip route replace 203.0.113.0/24 via " HOP);
+	world(route);
 	frame_udp(in, CLIENT, SERVER, payload, channel_data(payload, NUMBER, "data", 4, 0));
 	assert_int_equal(add_channel(f), 0);
 }
@@ -126,7 +127,7 @@ static void the_next_hop_is_refreshed_at_the_deadline(void **state)
 	struct turn_flow flow;
 	struct frame in, out;
 
-	routed(f, &in);
+	routed(f, "ip route replace 203.0.113.0/24 via " HOP, &in);
 	before = counters(f);
 	assert_int_equal(receive(f, &in, NULL), XDP_PASS);
 	assert_int_equal(peer_data(f, PEER, "data"), XDP_PASS);
@@ -173,20 +174,45 @@ static void a_forgotten_neighbour_keeps_its_mac(void **state)
 {
 	struct turn_key4 key = to_peer_key(NUMBER);
 	struct fixture *f = *state;
-	struct turn_flow flow;
 	struct frame in, out;
 
-	routed(f, &in);
-	flow = flow_of(f, key);
-	flow.hop.v4 = htonl(0xc63364fe); /* HOP */
-	flow_write(f, key, &flow);
+	routed(f, "ip route replace 203.0.113.0/24 via " KNOWN_HOP, &in);
 	assert_int_equal(receive(f, &in, &out), XDP_REDIRECT);
 	assert_memory_equal(out.data, hop_mac, 6);
 	flow_due(f, key);
 	world("ip route replace 203.0.113.0/24 via 198.51.100.253"); /* another hop's it is not */
 	assert_int_equal(receive(f, &in, NULL), XDP_PASS);
-	world("ip route replace 203.0.113.0/24 via " HOP);
+	world("ip route replace 203.0.113.0/24 via " KNOWN_HOP);
 	assert_int_equal(receive(f, &in, &out), XDP_REDIRECT);
+	routed_no_more();
+}
+
+/* ... and not that of another hop: a route moves from one (which is forgotten) to another, and
+ * back. */
+static void a_forgotten_neighbour_takes_no_others_mac(void **state)
+{
+	struct turn_key4 key = to_peer_key(NUMBER);
+	struct fixture *f = *state;
+	struct turn_stats before;
+	struct frame in, out;
+
+	routed(f, "ip route replace 203.0.113.0/24 via 198.51.100.253", &in);
+	world("ip neigh replace 198.51.100.253 lladdr 02:00:00:00:00:99 dev wire0 nud permanent");
+	flow_due(f, key);
+	assert_int_equal(receive(f, &in, &out), XDP_REDIRECT);
+	assert_memory_equal(out.data, "\2\0\0\0\0\x99", 6);
+
+	world("ip route replace 203.0.113.0/24 via " KNOWN_HOP);
+	flow_due(f, key);
+	before = counters(f);
+	assert_int_equal(receive(f, &in, NULL), XDP_PASS);
+	expect_counted(f, &before, PASSED(NO_NEIGHBOUR) = 1);
+
+	/* it is the other's still, and does when that one is forgotten */
+	world("ip neigh del 198.51.100.253 dev wire0");
+	world("ip route replace 203.0.113.0/24 via 198.51.100.253");
+	assert_int_equal(receive(f, &in, &out), XDP_REDIRECT);
+	assert_memory_equal(out.data, "\2\0\0\0\0\x99", 6);
 	routed_no_more();
 }
 
@@ -257,6 +283,7 @@ const struct test static_tests[] = {
 	TEST(a_static_channel_is_added_once_and_removed_whole),
 	TEST(the_next_hop_is_refreshed_at_the_deadline),
 	TEST(a_forgotten_neighbour_keeps_its_mac),
+	TEST(a_forgotten_neighbour_takes_no_others_mac),
 	TEST(a_static_channel_without_exit_passes),
 	TEST(learning_leaves_static_channels_alone),
 	TEST(learning_takes_no_static_channels_peer),

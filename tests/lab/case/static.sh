@@ -244,7 +244,7 @@ case_static_upkeep_lapses() {
 	ip -n "$LAB_ID-server" link set srv1 down
 	ip -n "$LAB_ID-server" link set srv1 up
 	lab_wait 20 carriers || fail "no carrier"
-	troubled "srv1: the kernel does not keep the MAC address of $LAB_PEER_IP for static channels any more"
+	troubled "srv1: the kernel does not keep the MAC address of $LAB_PEER_IP for static channels"
 	ctl attach srv1 "${fused[@]}"
 	content
 	[[ $(managed | wc -l) == 2 ]] || fail "not two managed neighbours: $(managed)"
@@ -256,6 +256,62 @@ case_static_upkeep_lapses() {
 	content
 	detach
 	[[ -z $(managed) && $(lo_forwarding) == 0 ]] || fail "left: $(managed), lo.forwarding $(lo_forwarding)"
+}
+
+# The route moves to another device, and back: what the kernel keeps for the channels moves when a command comes by.
+case_static_route_moves() {
+	local keys move
+	lab_up paths
+	keys=("$LAB_SERVER_IP:$LAB_PORT" 0x4000)
+	move=$(srv route add "$LAB_PEER_IP" via 10.7.4.3)
+	attach --heartbeat 300ms
+	static_channel
+	passes 1
+	are_managed "$LAB_CLIENT_IP srv0" "$LAB_PEER_IP srv1"
+	on_server ip neigh replace 10.7.4.3 dev srv2 nud none use
+	lab_wait 20 knows_other_way || fail "no MAC address: $(on_server ip neigh)"
+	fault "$move" 150
+	lost "the route of a static channel moves to another device" 1
+	holds "the channel" "$(channel)" '.to_peer.device == "srv2"'
+	troubled "srv2: the kernel does not keep the MAC address of 10.7.4.3 for static channels"
+	ctl attach srv2 "${fused[@]}"
+	content
+	are_managed "$LAB_CLIENT_IP srv0" "10.7.4.3 srv2"
+	ctl channel add 10.7.1.1:1 "${keys[@]}" "$LAB_RELAY_IP:40001" "$LAB_PEER_IP:$LAB_PEER_PORT"
+	ip -n "$LAB_ID-server" route del "$LAB_PEER_IP"
+	flows 50
+	ctl channel del "$CLIENT" "${keys[@]}"       # the other one was added by that way, and by it still has its note
+	are_managed "$LAB_CLIENT_IP srv0" "10.7.4.3 srv2"
+	ctl attach srv0 "${fused[@]}"
+	are_managed "$LAB_CLIENT_IP srv0" "$LAB_PEER_IP srv1"
+	ctl channel add "$CLIENT" "${keys[@]}" "$LAB_RELAY_IP:40000" "$LAB_PEER_IP:$LAB_PEER_PORT"
+	eval "$move"
+	flows 50
+	ctl channel del "$CLIENT" "${keys[@]}"
+	are_managed "$LAB_CLIENT_IP srv0" "$LAB_PEER_IP srv1"
+	ctl channel del 10.7.1.1:1 "${keys[@]}"
+	no_static "both deleted"
+	ip -n "$LAB_ID-server" route del "$LAB_PEER_IP"
+	ctl channel add "$CLIENT" "${keys[@]}" "$LAB_RELAY_IP:40000" "$LAB_PEER_IP:$LAB_PEER_PORT"
+	on_server ip neigh del 10.7.4.3 dev srv2     # and nobody has it resolved: a channel's packets do not
+	eval "$move"
+	lab_wait 20 is_lost || fail "not suspended: $(channel)"
+	troubled "srv2: the kernel does not keep the MAC address of 10.7.4.3 for static channels"
+	ctl attach srv2 "${fused[@]}"
+	lab_wait 20 knows_other_way || fail "no MAC address: $(on_server ip neigh)"
+	flows 50
+	detach
+	[[ -z $(managed) ]] || fail "detach leaves a managed neighbour: $(managed)"
+}
+is_lost() {
+	t push c 0x4000 1 100
+	channel | jq -e '.to_peer | .state == "suspended" and .reason == "no-neighbour"'
+}
+knows_other_way() { on_server ip neigh show 10.7.4.3 dev srv2 | grep -q lladdr; }
+are_managed() { # what, and nothing else
+	local are
+	are=$(on_server ip neigh show | sed -n '/\<managed\>/s/ dev \([^ ]*\) .*/ \1/p' | sort)
+	[[ $are == "$(printf '%s\n' "$@" | sort)" ]] || fail "managed are ${are//$'\n'/, }, not $*"
 }
 
 # The sysctl is the network namespace's: the last instance to need it resets it.
