@@ -16,7 +16,7 @@ static __always_inline struct turn_work *turn_get_work(__u32 which)
 	return bpf_map_lookup_elem(&turn_work, &which);
 }
 
-/* ---- Allocate --------------------------------------------------------------------------------- */
+/* ---- Allocate -------------------------------------------------------------------------------- */
 
 /* Is there a socket here under exactly this address, for anybody's packets? */
 static __always_inline int turn_is_bound(struct __sk_buff *skb, __be32 ip, __be16 port)
@@ -129,7 +129,7 @@ static __always_inline void turn_answer_allocate(struct __sk_buff *skb,
 	turn_event(TURN_EVENT_ALLOCATED);
 }
 
-/* ---- granted for less time than before --------------------------------------------------------*/
+/* ---- granted for less time than before ------------------------------------------------------- */
 
 /*
  * The flow's end is @end now, not only from its next heartbeat on, when it reckons anew. (One that
@@ -191,7 +191,7 @@ static __always_inline void turn_shorten(const struct turn_key4 *tuple,
 	bpf_loop(CHANNEL_LAST - CHANNEL_FIRST + 1, turn_shorten_channel, &c, 0);
 }
 
-/* ---- ChannelBind ------------------------------------------------------------------------------ */
+/* ---- ChannelBind ----------------------------------------------------------------------------- */
 
 static __always_inline void turn_renew(struct turn_flow *flow, __u64 expires)
 {
@@ -350,7 +350,7 @@ static __always_inline void turn_answer_bind(const struct turn_key4 *tuple,
 	turn_event(TURN_EVENT_BOUND_CHANNEL);
 }
 
-/* ---- CreatePermission, Refresh ---------------------------------------------------------------- */
+/* ---- CreatePermission, Refresh --------------------------------------------------------------- */
 
 static __always_inline void turn_answer_permission(const struct turn_key4 *tuple,
 						   const struct turn_alloc *alloc,
@@ -400,7 +400,7 @@ static __always_inline void turn_answer_refresh(struct turn_alloc *alloc,
 	turn_event(TURN_EVENT_REFRESHED);
 }
 
-/* ---- any answer ------------------------------------------------------------------------------- */
+/* ---- any answer ------------------------------------------------------------------------------ */
 
 /*
  * Does a served listener send a request, or the first fragment of one? What listens there is no

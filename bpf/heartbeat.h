@@ -15,7 +15,7 @@
 
 #define TURN_MISSES 3 /* heartbeats without a twin after which a flow is suspended */
 #define TURN_SLOW_MISSES 6 /* the same while the server is known to lose some */
-#define TURN_VOTES 120 /* s after its last twin: so long it speaks for the server, then for itself */
+#define TURN_VOTES 120 /* s after its last twin it speaks for the server, then for itself */
 #define TURN_LONGEST_SAMPLE 4 /* s that a sample waits for its twin, at most */
 #define TURN_PROOF 4  /* intervals that a twin is good for, if no packet comes to be missed */
 
@@ -44,7 +44,7 @@ static __always_inline void turn_set_deadline(struct turn_flow *flow)
 	if (flow->proof < deadline)
 		deadline = flow->proof;
 	flow->deadline = deadline;
-	/* withdrawn meanwhile, on another CPU? Either we see its flag, or its 0 comes after ours. */
+	/* withdrawn meanwhile, on another CPU? Either we see its flag, or its 0 comes later. */
 	if (__sync_fetch_and_or(&flow->flags, 0) & TURN_WITHDRAWN)
 		flow->deadline = 0;
 }
@@ -167,7 +167,8 @@ static __always_inline __u32 turn_find_hop(struct xdp_md *ctx, const struct turn
 	fib.ipv4_src = flow->saddr.v4;
 	fib.ipv4_dst = flow->daddr.v4;
 	code = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
-	__builtin_memcpy(&hop, fib.ipv6_dst, sizeof(hop)); /* of either family: a gateway may be IPv6 */
+	/* of either family: a gateway may be IPv6 */
+	__builtin_memcpy(&hop, fib.ipv6_dst, sizeof(hop));
 	switch (code) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
 		__builtin_memcpy(flow->dmac, fib.dmac, ETH_ALEN);
@@ -181,8 +182,9 @@ static __always_inline __u32 turn_find_hop(struct xdp_md *ctx, const struct turn
 		/* somebody has reset the sysctl: what netlink said at `channel add` must do */
 		return TURN_RELAY;
 	case BPF_FIB_LKUP_RET_NO_NEIGH:
-		/* The kernel forgets its neighbours with the carrier, and nothing but this channel's
-		 * own packets would make it ask again: the MAC of the same hop must do until then. */
+		/* The kernel forgets its neighbours with the carrier, and nothing but this
+		 * channel's own packets would make it ask again: the MAC of the same hop must do
+		 * until then. */
 		if (fib.ifindex == flow->ifindex && turn_same_ip(&hop, &flow->hop))
 			return TURN_RELAY;
 		return TURN_REASON_NO_NEIGHBOUR;

@@ -92,7 +92,7 @@ static __always_inline void turn_judge_pulse(struct turn_pulse *pulse,
 	}
 }
 
-/* A heartbeat of a flow of @alloc that was once proven goes to the server. Does its answer count? */
+/* A heartbeat of a proven flow of @alloc goes to the server. Does its answer count? */
 static __always_inline int turn_pulse_ask(struct turn_alloc *alloc,
 					  const struct turn_config *config, __u64 now)
 {

@@ -11,7 +11,7 @@
 SEC("xdp")
 int turn_fused(struct xdp_md *ctx)
 {
-	/* read-only data is constant to the verifier: a relay device's copy loses the other stages */
+	/* read-only data is constant to the verifier: a relay device's copy loses the rest */
 	bool client = turn_self.role == TURN_ROLE_CLIENT;
 	struct turn_view view;
 	struct turn_key4 key;

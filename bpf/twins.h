@@ -80,10 +80,10 @@ static __always_inline void turn_sent_in_pieces(const struct turn_sent *sent,
 }
 
 /*
- * The stack sends whole what it has fragmented before: the device's MTU was raised, or the kernel has
- * forgotten the path's, as it does after a while, to try again. It will learn it anew, and so will
- * we, by the next large heartbeat. What was too large has always gone to the server, so there is
- * no need to forget by the clock here.
+ * The stack sends whole what it has fragmented before: the device's MTU was raised, or the kernel
+ * has forgotten the path's, as it does after a while, to try again. It will learn it anew, and so
+ * will we, by the next large heartbeat. What was too large has always gone to the server, so there
+ * is no need to forget by the clock here.
  */
 static __always_inline void turn_sent_whole(struct __sk_buff *skb, const struct turn_sent *sent,
 					    struct turn_flow *flow)

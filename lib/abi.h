@@ -125,7 +125,7 @@ struct turn_flow {
 	__u64 confirmed; /* when the last twin was seen, 0 = never */
 	union {
 		struct turn_sample sample; /* learned */
-		struct turn_kept kept;     /* static: what is to be given back, wherever it leads by now */
+		struct turn_kept kept;     /* static: what is to be given back in the end */
 	};
 	union turn_ip hop; /* static: the next hop whose MAC @dmac is */
 	__u32 missed; /* heartbeats since the last twin */

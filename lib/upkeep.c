@@ -12,7 +12,7 @@
 #include "route.h"
 #include "sysctl.h"
 
-/* ---- the neighbour entry of one direction --------------------------------------------------------- */
+/* ---- the neighbour entry of one direction ---------------------------------------------------- */
 
 static bool is_same(const struct turn_kept *a, const struct turn_kept *b)
 {
@@ -76,7 +76,7 @@ void turnctl_upkeep_end(const struct turnctl_channel *list, size_t count,
 		give_back(list, count, &channel->to_client);
 }
 
-/* ---- what has lapsed ------------------------------------------------------------------------------ */
+/* ---- what has lapsed ------------------------------------------------------------------------- */
 
 /* The next hop that the routes lead to now, unless there is none that could be kept. */
 static bool find_way(const struct turn_flow *flow, struct turn_kept *way)
@@ -132,7 +132,7 @@ void turnctl_upkeep_read(const struct turnctl_channel *list, size_t count,
 	lapsed->forwarding = has_forwarding_lapsed(list, count);
 }
 
-/* ---- renewing ------------------------------------------------------------------------------------- */
+/* ---- renewing -------------------------------------------------------------------------------- */
 
 /* Noted before it is done, so that a killed command's change is undone. */
 static int note(const struct turnctl_instance *instance, const struct turn_key4 *key,

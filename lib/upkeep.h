@@ -15,15 +15,16 @@
 #include "table.h"
 
 /*
- * Is the entry @kept, which a direction is to rely on, turnctl's to keep and to give back? If somebody
- * else has it managed, and no channel in @list has a note of it, it is not, and *@kept is emptied.
+ * Is the entry @kept, which a direction is to rely on, turnctl's to keep and to give back? If
+ * somebody else has it managed, and no channel in @list has a note of it, it is not, and *@kept is
+ * emptied.
  * Returns 1 if the entry is managed at present, 0 if it is not, or a negative errno.
  */
 int turnctl_upkeep_plan(const struct turnctl_channel *list, size_t count, struct turn_kept *kept,
 			struct turnctl_error *err);
 
-/* Gives back what is kept for @channel, one of @list, unless others rely on it. Empties the notes in
- * @list only: the table's go with the channel. */
+/* Gives back what is kept for @channel, one of @list, unless others rely on it. Empties the notes
+ * in @list only: the table's go with the channel. */
 void turnctl_upkeep_end(const struct turnctl_channel *list, size_t count,
 			struct turnctl_channel *channel);
 
@@ -37,7 +38,8 @@ struct turnctl_lapsed {
 void turnctl_upkeep_read(const struct turnctl_channel *list, size_t count,
 			 struct turnctl_lapsed *lapsed);
 
-/* Has the kernel keep it all again, by the ways that the routes take now. The instance is locked. */
+/* Has the kernel keep it all again, by the ways that the routes take now. The caller holds the
+ * lock. */
 int turnctl_upkeep_renew(const struct turnctl_instance *instance, struct turnctl_error *err);
 
 #endif

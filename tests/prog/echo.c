@@ -17,7 +17,7 @@ static void echoes(struct fixture *f, const struct message *m)
 	answers(f, m);
 }
 
-/* An Allocate of @client and the answer to it, whoever it was that has said that. True if learned. */
+/* An Allocate of @client and the answer to it, whoever has said that. True if it is learned. */
 static bool learns(struct fixture *f, struct endpoint client, unsigned int transaction)
 {
 	struct turn_stats before = counters(f), after;
@@ -108,7 +108,7 @@ static void a_request_that_leaves_in_fragments_is_doubted(void **state)
 	assert_int_equal(map_count(f, "turn_allocs"), 0);
 }
 
-/* ---- what a client may send that the fast path does not read ----------------------------------- */
+/* ---- what a client may send that the fast path does not read --------------------------------- */
 
 /* Inserts @len bytes at @at. */
 static void insert(struct frame *frame, unsigned int at, const void *bytes, unsigned int len)
@@ -231,8 +231,8 @@ static void on_relay_device(struct fixture *f, const struct frame *frame)
 	assert_memory_equal(out.data, frame->data, frame->len);
 }
 
-static void answers_in_all_forms_are_doubted(struct fixture *f,
-					     void (*arrives)(struct fixture *, const struct frame *))
+static void try_all_forms(struct fixture *f,
+			  void (*arrives)(struct fixture *, const struct frame *))
 {
 	struct turn_stats before;
 	struct frame frame;
@@ -256,13 +256,13 @@ static void answers_in_all_forms_are_doubted(struct fixture *f,
 
 static void answers_from_clients_are_doubted_in_all_forms(void **state)
 {
-	answers_in_all_forms_are_doubted(*state, on_client_device);
+	try_all_forms(*state, on_client_device);
 }
 
 /* Who has a second way to the server may send them by that. */
 static void answers_by_a_relay_device_are_doubted_in_all_forms(void **state)
 {
-	answers_in_all_forms_are_doubted(*state, on_relay_device);
+	try_all_forms(*state, on_relay_device);
 }
 
 /* What the stack drops, no server answers: an answer is the client's own. */

@@ -32,7 +32,7 @@ static int libbpf_says(enum libbpf_print_level level, const char *format, va_lis
 	return vfprintf(stderr, format, ap);
 }
 
-/* ---- the world -------------------------------------------------------------------------------- */
+/* ---- the world ------------------------------------------------------------------------------- */
 
 void fixture_world(void)
 {
@@ -69,7 +69,7 @@ void lo_forwarding(bool on)
 	close(fd);
 }
 
-/* ---- loading ---------------------------------------------------------------------------------- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 static void share_maps(struct bpf_object *object, struct bpf_object *with)
 {
@@ -184,7 +184,7 @@ void fixture_close(struct fixture *f)
 	close(f->sender);
 }
 
-/* ---- a clean start ---------------------------------------------------------------------------- */
+/* ---- a clean start --------------------------------------------------------------------------- */
 
 int map_of(const struct fixture *f, const char *name)
 {
@@ -307,7 +307,7 @@ void fixture_like(struct fixture *small, const struct fixture *f, unsigned int c
 	small->fused = f->fused;
 }
 
-/* ---- running programs ------------------------------------------------------------------------- */
+/* ---- running programs ------------------------------------------------------------------------ */
 
 int run_program(int fd, const struct frame *in, struct frame *out)
 {

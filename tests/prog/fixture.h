@@ -65,7 +65,7 @@ __u32 port_users(const struct fixture *f, __be16 port);
 int control(const struct fixture *f, struct turn_control *c);
 __u64 now(const struct fixture *f); /* jiffies */
 
-/* ---- packets in ------------------------------------------------------------------------------- */
+/* ---- packets in ------------------------------------------------------------------------------ */
 
 /* Runs one program on @in; returns its verdict, and in @out the bytes it left. */
 int run_program(int fd, const struct frame *in, struct frame *out);
@@ -85,7 +85,7 @@ int peer_data(struct fixture *f, struct endpoint peer, const char *text);
 void asks(struct fixture *f, const struct message *m);
 void asks_from(struct fixture *f, struct endpoint client, const struct message *m);
 
-/* ---- packets out ------------------------------------------------------------------------------ */
+/* ---- packets out ----------------------------------------------------------------------------- */
 
 /* The server sends a frame: turn_egress sees it and changes nothing, or the test fails. */
 void server_sends(struct fixture *f, const struct frame *frame);
@@ -97,7 +97,7 @@ void answers_to(struct fixture *f, struct endpoint client, const struct message 
 void twin_to_peer(struct fixture *f, struct endpoint peer, const char *text);
 void twin_to_client(struct fixture *f, __u16 number, const char *text);
 
-/* ---- stories ---------------------------------------------------------------------------------- */
+/* ---- stories --------------------------------------------------------------------------------- */
 
 /* CLIENT has an allocation with relayed transport address RELAY. */
 void allocate(struct fixture *f, __u32 lifetime);
@@ -106,7 +106,7 @@ void bind_channel(struct fixture *f, __u16 number, struct endpoint peer);
 /* ... which the server relays, in both directions. */
 void prove(struct fixture *f, __u16 number, struct endpoint peer);
 
-/* ---- tables ----------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 struct turn_key4 key_of(struct endpoint from, struct endpoint to, __u16 number);
 struct turn_key4 to_peer_key(__u16 number);
@@ -129,7 +129,7 @@ bool permission_find(const struct fixture *f, struct endpoint peer, struct turn_
 void permission_write(const struct fixture *f, struct endpoint peer,
 		      const struct turn_permission *p);
 
-/* ---- counters --------------------------------------------------------------------------------- */
+/* ---- counters -------------------------------------------------------------------------------- */
 
 struct turn_stats counters(const struct fixture *f);
 

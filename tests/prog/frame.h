@@ -83,7 +83,7 @@ void frame_fix_udp(struct frame *f);
 /* An ICMP port unreachable of ours that quotes @quoted. */
 void frame_unreachable(struct frame *f, const struct frame *quoted);
 
-/* ---- STUN --------------------------------------------------------------------------------------- */
+/* ---- STUN ------------------------------------------------------------------------------------ */
 
 enum {
 	ALLOCATE = 0x003,

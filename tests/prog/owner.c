@@ -75,7 +75,7 @@ static void the_first_packet_finds_the_owner(void **state)
 	assert_int_equal(flow_of(f, keys[0]).owner, OTHER_OWNER);
 }
 
-/* ---- two CPUs at once --------------------------------------------------------------------------- */
+/* ---- two CPUs at once ------------------------------------------------------------------------ */
 
 #define PACKETS 30000
 

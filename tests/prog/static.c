@@ -168,8 +168,8 @@ static void the_next_hop_is_refreshed_at_the_deadline(void **state)
 	routed_no_more();
 }
 
-/* The kernel forgets a neighbour with its device's carrier. The MAC of the same hop must do until it
- * knows one. */
+/* The kernel forgets a neighbour with its device's carrier. The MAC of the same hop must do until
+ * it knows one. */
 static void a_forgotten_neighbour_keeps_its_mac(void **state)
 {
 	struct turn_key4 key = to_peer_key(NUMBER);

@@ -8,7 +8,7 @@
 
 #include <bpf/bpf.h>
 
-/* ---- packets ---------------------------------------------------------------------------------- */
+/* ---- packets --------------------------------------------------------------------------------- */
 
 int client_data(struct fixture *f, __u16 number, const char *text)
 {
@@ -72,7 +72,7 @@ void twin_to_client(struct fixture *f, __u16 number, const char *text)
 	server_sends(f, &frame);
 }
 
-/* ---- stories ---------------------------------------------------------------------------------- */
+/* ---- stories --------------------------------------------------------------------------------- */
 
 static unsigned int fresh_transaction(void)
 {
@@ -113,7 +113,7 @@ void prove(struct fixture *f, __u16 number, struct endpoint peer)
 	assert_int_equal(flow_of(f, to_client_key(peer)).state, TURN_OFFLOADED);
 }
 
-/* ---- flows ------------------------------------------------------------------------------------ */
+/* ---- flows ----------------------------------------------------------------------------------- */
 
 struct turn_key4 key_of(struct endpoint from, struct endpoint to, __u16 number)
 {
@@ -193,7 +193,7 @@ void put_channel(struct fixture *f, __u16 number)
 	epoch_write(f, TEST_SLOT, TEST_EPOCH);
 }
 
-/* ---- allocations, permissions ----------------------------------------------------------------- */
+/* ---- allocations, permissions ---------------------------------------------------------------- */
 
 bool alloc_find(const struct fixture *f, struct endpoint client, struct turn_alloc *alloc)
 {

@@ -348,8 +348,9 @@ static void a_fragment_shows_the_paths_mtu(void **state)
 	expect_counted(f, &before, .to_peer_packets = 1, .to_peer_bytes = 572, PASSED(MTU) = 1);
 }
 
-/* A path's MTU rises when the stack sends whole what it fragmented before: its own has expired, or the
- * device's was raised. Up to 7 bytes more it may always have taken, for fragments end at 8 bytes. */
+/* A path's MTU rises when the stack sends whole what it fragmented before: its own has expired, or
+ * the device's was raised. Up to 7 bytes more it may always have taken, for fragments end at a
+ * multiple of 8. */
 static void a_whole_packet_shows_that_the_path_takes_it(void **state)
 {
 	static const struct { __u16 mtu; bool whole; __u16 size, then; } steps[] = {
