@@ -89,7 +89,8 @@ static __always_inline void turn_answer_allocate(struct __sk_buff *skb,
 
 	turn_pending_key(tuple, m->transaction, &key);
 	pending = bpf_map_lookup_elem(&turn_pendings, &key);
-	if (!pending || pending->poisoned || pending->transport != IPPROTO_UDP) {
+	if (!pending || pending->poisoned || pending->transport != IPPROTO_UDP ||
+	    now > pending->when + TURN_ANSWER_LASTS * config->hz) {
 		turn_event(TURN_EVENT_UNMATCHED);
 		return;
 	}
@@ -97,11 +98,11 @@ static __always_inline void turn_answer_allocate(struct __sk_buff *skb,
 		return; /* IPv6 only */
 	pub = turn_ip4(m->relayed.ip[0]);
 	relay = turn_ip4(turn_wire_relay(skb, config, pub.v4, m->relayed.port, tuple->daddr));
-	if (turn_served(config, relay.v4, m->relayed.port)) {
+	if (turn_served_anywhere(config, m->relayed.port)) {
 		turn_event(TURN_EVENT_ECHOED); /* no server relays from where it listens */
 		return;
 	}
-	if (turn_is_doubted(tuple, now, config->hz)) {
+	if (!config->hz || turn_is_doubted(tuple, now / config->hz)) {
 		turn_event(TURN_EVENT_DOUBTED);
 		return;
 	}

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Doubts about a listener. An operator may have taken an echo service for a TURN server, and what
- * such a service "answers" is what its client has sent it. So whoever sends the answer to an
- * Allocate *to* a listener, or what may be one, is taught nothing by it for a while. This covers
- * what the fast path does not read: fragments, IP options, priority tags, frames to a group.
+ * such a service "answers" is what its client has sent it. So of whoever sends the answer to an
+ * Allocate *to* a listener's port, or what may be one, no allocation is learned for a while. This
+ * covers what the fast path does not read: fragments, IP options, priority tags, other MACs.
  *
- * The doubt is about a 5-tuple, by a time that others' packets can renew but never remove: tuples
- * that share a place share its doubts, which costs speed only.
+ * The doubt is about a client's address and port, by a time that others' packets can renew but
+ * never remove: clients that share a place share its doubts, which costs speed only.
  */
 #ifndef TURN_DOUBTS_H
 #define TURN_DOUBTS_H
@@ -15,12 +15,11 @@
 #include "relay.h"
 #include "stun.h"
 
-#define TURN_DOUBT_LASTS 60 /* seconds; longer than a datagram waits for a service */
 #define TURN_TAGS 4         /* most VLAN tags that are looked behind */
 #define TURN_ALLOCATED (STUN_SUCCESS | STUN_ALLOCATE)
 
 /* Since when there are doubts: about @tuple if there is one, else about everybody. */
-static __always_inline __u64 *turn_doubt_place(const struct turn_key4 *tuple)
+static __always_inline __u32 *turn_doubt_place(const struct turn_key4 *tuple)
 {
 	__u32 zero = 0, place;
 	struct turn_doubts *doubts = bpf_map_lookup_elem(&turn_doubts, &zero);
@@ -30,26 +29,28 @@ static __always_inline __u64 *turn_doubt_place(const struct turn_key4 *tuple)
 	if (!tuple)
 		return &doubts->everybody;
 	place = tuple->saddr * 0x9e3779b1u ^ ((__u32)tuple->sport << 16 | tuple->dport);
-	place = place * 0x85ebca6bu >> 16;
+	place = place * 0x85ebca6bu >> 15;
 	packet_opaque(place);
 	return &doubts->about[place % TURN_DOUBTS];
 }
 
 static __always_inline void turn_doubt(const struct turn_key4 *tuple)
 {
-	__u64 *since = turn_doubt_place(tuple);
+	struct turn_config *config = turn_configuration();
+	__u32 *since = turn_doubt_place(tuple);
 
-	if (since)
-		*(volatile __u64 *)since = bpf_jiffies64();
+	if (since && config && config->hz)
+		*(volatile __u32 *)since = bpf_jiffies64() / config->hz;
 	turn_event(TURN_EVENT_ECHOED);
 }
 
-static __always_inline int turn_is_doubted(const struct turn_key4 *tuple, __u64 now, __u32 hz)
+/* At @now, in seconds as the doubts are. (Another CPU's may be newer.) */
+static __always_inline int turn_is_doubted(const struct turn_key4 *tuple, __u32 now)
 {
-	const __u64 *one = turn_doubt_place(tuple), *all = turn_doubt_place(NULL);
-	__s64 lasts = (__s64)TURN_DOUBT_LASTS * hz; /* another CPU's may be newer than @now */
+	const __u32 *one = turn_doubt_place(tuple), *all = turn_doubt_place(NULL);
 
-	return !one || !all || (__s64)(now - *one) < lasts || (__s64)(now - *all) < lasts;
+	return !one || !all || (__s32)(now - *one) <= TURN_ANSWER_LASTS ||
+	       (__s32)(now - *all) <= TURN_ANSWER_LASTS;
 }
 
 static __always_inline int turn_is_tag(__be16 proto)
@@ -98,7 +99,7 @@ static __always_inline void turn_doubt_unread(struct xdp_md *ctx)
 	at += headers;
 	headers += sizeof(udp);
 	if (bpf_xdp_load_bytes(ctx, at, &udp, sizeof(udp)) || !turn_port_used(udp.dest) ||
-	    !turn_served(config, ip.daddr, udp.dest))
+	    !turn_served_anywhere(config, udp.dest))
 		return;
 	tuple.saddr = ip.saddr;
 	tuple.daddr = ip.daddr;
@@ -110,22 +111,17 @@ static __always_inline void turn_doubt_unread(struct xdp_md *ctx)
 		turn_doubt(&tuple);
 }
 
-/* The type of the STUN message that a datagram to a served listener is; 0 if it is none. */
-static __always_inline __u16 turn_stun_type(const struct turn_view *v)
+/* A datagram that turn_look() takes: true if it is such an answer. */
+static __always_inline int turn_doubt_read(const struct turn_view *v)
 {
 	struct turn_config *config = turn_configuration();
 
-	if ((void *)(v->p.payload + STUN_HEADER) > v->end || !stun_is_stun(v->p.payload) ||
-	    !config || !turn_served(config, v->key->daddr, v->key->dport))
+	if (!config || (void *)(v->p.payload + STUN_HEADER) > v->end ||
+	    !stun_is_stun(v->p.payload) || stun_read16(v->p.payload) != TURN_ALLOCATED ||
+	    !turn_served_anywhere(config, v->key->dport))
 		return 0;
-	return stun_read16(v->p.payload);
-}
-
-/* A datagram that turn_look() takes, on a device where nothing else is read. */
-static __always_inline void turn_doubt_read(const struct turn_view *v)
-{
-	if (turn_stun_type(v) == TURN_ALLOCATED)
-		turn_doubt(v->key);
+	turn_doubt(v->key);
+	return 1;
 }
 
 #endif

@@ -296,7 +296,7 @@ static __always_inline __u32 turn_beat(struct xdp_md *ctx, const struct turn_vie
 	    (now >= flow->proof || turn_is_silent(TURN_MISSES * (__u64)config->heartbeat, now)))
 		turn_unconfirmed(flow);
 	turn_stretch_beat(flow, config);
-	if (flow->state == TURN_OFFLOADED && now < flow->beat) {
+	if (flow->state == TURN_OFFLOADED && now < flow->beat && !turn_is_faint(config, now)) {
 		flow->due = turn_in(config->heartbeat, now);
 		if (flow->beat < flow->due)
 			flow->due = flow->beat;

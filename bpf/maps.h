@@ -90,13 +90,13 @@ struct {
 	__type(value, struct turn_config);
 } turn_config SEC(".maps");
 
-/* When a client was last seen to send what only a server says (doubts.h), by a hash of the 5-tuple,
- * and when somebody was of whom it cannot be told who it is. In jiffies. */
-#define TURN_DOUBTS 32768
+/* When a client was last seen to send what only a server says (doubts.h), by a hash of its address
+ * and port, and when somebody was of whom it cannot be told who it is. In seconds. */
+#define TURN_DOUBTS (1 << 17)
 
 struct turn_doubts {
-	__u64 everybody;
-	__u64 about[TURN_DOUBTS];
+	__u32 everybody;
+	__u32 about[TURN_DOUBTS];
 };
 
 struct {

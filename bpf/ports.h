@@ -53,6 +53,18 @@ static __always_inline int turn_served(const struct turn_config *config, __be32 
 	return 0;
 }
 
+/* Does one listen at this port of any address? A service that is bound to all of them may take what
+ * comes to one, and answer from another. */
+static __always_inline int turn_served_anywhere(const struct turn_config *config, __be16 port)
+{
+	int i;
+
+	for (i = 0; i < TURN_LISTENERS; i++)
+		if (port && config->listener[i].port == port)
+			return 1;
+	return 0;
+}
+
 static __always_inline struct turn_config *turn_configuration(void)
 {
 	__u32 zero = 0;

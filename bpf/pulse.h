@@ -19,7 +19,7 @@
 #include "maps.h"
 
 #define TURN_PULSE_LEAST 64 /* heartbeats in a round; fewer are no load, and tell nothing */
-#define TURN_PULSE_VOTES 8  /* of one allocation: an eighth of the least, and a quarter decides */
+#define TURN_PULSE_VOTES 8  /* of one allocation in a round, at most */
 #define TURN_PULSE_BAD 2    /* bad rounds: one may be that in which a server dies */
 #define TURN_PULSE_GOOD 8   /* good rounds in a row, until they come back together */
 #define TURN_PULSE_STEP 8   /* a stretch grows by as much at once, at most */
@@ -103,17 +103,32 @@ static __always_inline int turn_pulse_ask(struct turn_alloc *alloc,
 		return 0;
 	began = pulse->began;
 	if (now >= began + config->heartbeat / 2 &&
-	    __sync_val_compare_and_swap(&pulse->began, began, now) == began)
+	    __sync_val_compare_and_swap(&pulse->began, began, now) == began) {
+		pulse->left = 0;
 		turn_judge_pulse(pulse, config, __sync_lock_test_and_set(&pulse->asked, 0),
 				 __sync_lock_test_and_set(&pulse->answered, 0));
+	}
+	__sync_fetch_and_add(&pulse->left, 1);
 	if (!__sync_fetch_and_add(&pulse->waiting, 1))
 		pulse->since = now;
 	voted = alloc->voted;
-	if (now < voted + config->heartbeat / 2 / TURN_PULSE_VOTES ||
+	if (now <= voted + config->heartbeat / 2 / TURN_PULSE_VOTES ||
 	    __sync_val_compare_and_swap(&alloc->voted, voted, now) != voted)
 		return 0;
 	__sync_fetch_and_add(&pulse->asked, 1);
 	return 1;
+}
+
+/*
+ * Are so few heartbeats left for the server in this round that it could fall silent unnoticed? They
+ * are far apart, and come in waves. Then what is only to be looked at is one, too.
+ */
+static __always_inline int turn_is_faint(const struct turn_config *config, __u64 now)
+{
+	const struct turn_pulse *pulse = turn_get_pulse();
+
+	return pulse && pulse->stretch > 1 &&
+	       (pulse->left < TURN_PULSE_LEAST || now >= pulse->began + config->heartbeat / 2);
 }
 
 /* The server has sent something for a channel. */
@@ -143,7 +158,7 @@ static __always_inline int turn_is_silent(__u64 time, __u64 now)
 {
 	const struct turn_pulse *pulse = turn_get_pulse();
 
-	return pulse && pulse->waiting >= TURN_PULSE_LEAST && now - pulse->since > time;
+	return pulse && pulse->waiting >= TURN_PULSE_LEAST && (__s64)(now - pulse->since) > (__s64)time;
 }
 
 #endif

@@ -133,6 +133,7 @@ static __always_inline void turn_remember_allocate(const struct turn_key4 *tuple
 						   const struct stun_message *m, int poisoned)
 {
 	struct turn_pending fresh = {
+		.when = bpf_jiffies64(),
 		.poisoned = poisoned,
 		.transport = m->transport,
 		.family = m->family,
@@ -147,6 +148,8 @@ static __always_inline void turn_remember_allocate(const struct turn_key4 *tuple
 	} else if (poisoned || old->transport != fresh.transport || old->family != fresh.family) {
 		old->poisoned = 1;
 		turn_event(TURN_EVENT_POISONED);
+	} else {
+		old->when = fresh.when;
 	}
 }
 
@@ -160,20 +163,28 @@ static __always_inline int turn_is_learned(__u16 method)
 /* The STUN stage: @v is a frame at a port of ours that no flow claims. */
 static __always_inline void turn_stage_stun(struct xdp_md *ctx, struct turn_view *v)
 {
-	__u16 type = turn_stun_type(v), method = STUN_METHOD(type);
+	struct turn_config *config = turn_configuration();
 	struct turn_reader *reader;
 	struct stun_message *m;
 	struct turn_alloc *alloc;
 	enum stun_verdict verdict;
 	int payload, usable;
+	__u16 type, method;
 
-	if (type == TURN_ALLOCATED) {
-		turn_doubt(v->key);
-		return;
-	}
-	if ((type & STUN_CLASS_MASK) != STUN_REQUEST || !turn_is_learned(method) ||
+	/* at least a header: also lets the verifier read the first bytes in place */
+	if (turn_doubt_read(v) || (void *)(v->p.payload + STUN_HEADER) > v->end ||
+	    !stun_is_stun(v->p.payload) || !config ||
+	    !turn_served(config, v->key->daddr, v->key->dport) ||
 	    !turn_same_mac(v->p.eth->h_dest, turn_self.mac))
 		return;
+	type = stun_read16(v->p.payload);
+	method = STUN_METHOD(type);
+	if ((type & STUN_CLASS_MASK) == STUN_INDICATION || !turn_is_learned(method))
+		return;
+	if ((type & STUN_CLASS_MASK) != STUN_REQUEST) {
+		turn_event(TURN_EVENT_ECHOED); /* no other answer makes an allocation */
+		return;
+	}
 	payload = packet_udp4_whole(&v->p, v->end - (void *)v->p.eth);
 	reader = turn_get_reader();
 	if (payload < STUN_HEADER || !reader)

@@ -133,8 +133,10 @@ static __always_inline void turn_twin(struct __sk_buff *skb, const struct turn_s
 	struct turn_key4 tuple;
 	__u32 stretch;
 
+	if (!config || (flow->flags & TURN_STATIC))
+		return;
 	turn_pulse_hear();
-	if (!config || (flow->flags & (TURN_STATIC | TURN_WITHDRAWN)) ||
+	if ((flow->flags & TURN_WITHDRAWN) ||
 	    !turn_is_sample(skb, &flow->sample, at, length))
 		return;
 	turn_tuple_of(key, flow, &tuple);

@@ -222,12 +222,16 @@ static void check_statics(const struct turnctl_instance *instance,
 	struct turnctl_lapsed lapsed;
 	struct turnctl_link link;
 
-	turnctl_upkeep_read(list, count, &lapsed);
+	turnctl_upkeep_read(instance, list, count, &lapsed);
 	if (lapsed.neighbours && !turnctl_link_by_index(lapsed.first.ifindex, &link, NULL) &&
 	    inet_ntop(AF_INET, &lapsed.first.ip.v4, hop, sizeof(hop)))
 		problem(problems, "%s: the kernel does not keep the MAC address of %s for static "
 			"channels, since the link was down or a route has moved; %s has it do so",
 			link.name, hop, turnctl_hint(instance->name, "attach %s", link.name).text);
+	if (lapsed.elsewhere && !turnctl_link_by_index(lapsed.elsewhere, &link, NULL))
+		problem(problems, "%s: the routes of static channels lead there, and it is not "
+			"attached, so they are not relayed; attach it with --relay, or move the "
+			"routes back", link.name);
 	if (lapsed.forwarding)
 		problem(problems, "net.ipv4.conf.lo.forwarding was reset, and static channels do "
 			"not follow routes and MAC addresses; set it to 1, or have %s do it",

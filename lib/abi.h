@@ -170,7 +170,11 @@ struct turn_pending4 {
 	__u32 zero;
 };
 
+/* Seconds in which a request is answered, if it is at all; it is sent anew before, else. */
+#define TURN_ANSWER_LASTS 10
+
 struct turn_pending {
+	__u64 when; /* seen last, in jiffies */
 	__u8 poisoned;
 	__u8 transport;
 	__u8 family;
@@ -198,6 +202,7 @@ struct turn_alloc {
 };
 
 _Static_assert(sizeof(struct turn_request) == 88, "layout");
+_Static_assert(sizeof(struct turn_alloc) == 1336, "layout: raise TURN_ABI with it");
 _Static_assert(sizeof(struct turn_pending4) == 32, "layout");
 
 /* Permissions are shared by the channels of an allocation (RFC 8656 section 9). Only those that a
@@ -260,7 +265,7 @@ struct turn_pulse {
 	__u32 asked_of_late, answered_of_late; /* in earlier rounds, each worth half the next */
 	__u32 bad, good; /* rounds in a row: some were answered, but too few; or nearly all */
 	__u32 stretch; /* the interval is multiplied by this; 0 is 1 */
-	__u32 zero;
+	__u32 left;    /* heartbeats in this round, whether they vote or not */
 };
 
 /* ---- devices --------------------------------------------------------------------------------- */

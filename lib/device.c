@@ -172,8 +172,8 @@ static int only_strays(const char *name, const char *wanted, int strays, struct 
 	if (turnctl_device_runs(wanted, name))
 		return turnctl_fail(err, EXDEV,
 				    "%s runs programs of instance '%s', which belongs to another "
-				    "network namespace; move it back there, or take them off with "
-				    "'ip link set dev %s xdp off'", wanted, name, wanted);
+				    "network namespace; move it back there, and detach it there",
+				    wanted, name);
 	return strays ? 0 : -EXDEV;
 }
 

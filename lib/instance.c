@@ -27,6 +27,7 @@ static const char *const map_names[TURNCTL_MAPS] = {
 	[TURNCTL_PORTS] = "turn_ports",
 	[TURNCTL_CONFIG] = "turn_config",
 	[TURNCTL_PULSE] = "turn_pulse",
+	[TURNCTL_DOUBTS] = "turn_doubts",
 	[TURNCTL_DEVICES] = "turn_devices",
 	[TURNCTL_STATS] = "turn_stats",
 	[TURNCTL_EXITS] = "turn_exits",

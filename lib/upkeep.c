@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "control.h"
+#include "device.h"
 #include "neighbour.h"
 #include "route.h"
 #include "sysctl.h"
@@ -78,30 +79,38 @@ void turnctl_upkeep_end(const struct turnctl_channel *list, size_t count,
 
 /* ---- what has lapsed ------------------------------------------------------------------------- */
 
-/* The next hop that the routes lead to now, unless there is none that could be kept. */
-static bool find_way(const struct turn_flow *flow, struct turn_kept *way)
+/* The next hop that the routes lead to now, unless there is none that could be kept. @way->ifindex
+ * is set in any case if there is a route. */
+static bool find_way(const struct turnctl_instance *instance, const struct turn_flow *flow,
+		     struct turn_kept *way)
 {
 	struct turnctl_ip to = turnctl_ip4(flow->daddr.v4), from = turnctl_ip4(flow->saddr.v4);
 	struct turnctl_route route;
 
-	if (!(flow->flags & TURN_STATIC) || turnctl_route_get(&to, &from, &route, NULL) ||
-	    route.type != RTN_UNICAST || route.next_hop.family != AF_INET)
-		return false;
 	memset(way, 0, sizeof(*way));
+	if (!(flow->flags & TURN_STATIC) || turnctl_route_get(&to, &from, &route, NULL) ||
+	    route.type != RTN_UNICAST)
+		return false;
 	way->ifindex = route.ifindex;
+	if (route.next_hop.family != AF_INET || !turnctl_is_attached(instance, route.ifindex))
+		return false;
 	memcpy(&way->ip.v4, route.next_hop.bytes, sizeof(way->ip.v4));
 	return true;
 }
 
 /* A device that is gone or down is not complained of here. */
-static void look(const struct turn_flow *flow, struct turnctl_lapsed *lapsed)
+static void look(const struct turnctl_instance *instance, const struct turn_flow *flow,
+		 struct turnctl_lapsed *lapsed)
 {
 	struct turn_kept way;
 	struct turnctl_ip ip;
 	bool managed;
 
-	if (!find_way(flow, &way))
+	if (!find_way(instance, flow, &way)) {
+		if (way.ifindex && !turnctl_is_attached(instance, way.ifindex))
+			lapsed->elsewhere = way.ifindex;
 		return;
+	}
 	ip = turnctl_ip4(way.ip.v4);
 	if (!turnctl_neigh_managed(way.ifindex, &ip, &managed, NULL) && !managed &&
 	    !lapsed->neighbours++)
@@ -118,16 +127,17 @@ static bool has_forwarding_lapsed(const struct turnctl_channel *list, size_t cou
 	return false;
 }
 
-void turnctl_upkeep_read(const struct turnctl_channel *list, size_t count,
+void turnctl_upkeep_read(const struct turnctl_instance *instance,
+			 const struct turnctl_channel *list, size_t count,
 			 struct turnctl_lapsed *lapsed)
 {
 	size_t i;
 
 	memset(lapsed, 0, sizeof(*lapsed));
 	for (i = 0; i < count; i++) {
-		look(&list[i].to_peer, lapsed);
+		look(instance, &list[i].to_peer, lapsed);
 		if (list[i].both)
-			look(&list[i].to_client, lapsed);
+			look(instance, &list[i].to_client, lapsed);
 	}
 	lapsed->forwarding = has_forwarding_lapsed(list, count);
 }
@@ -151,7 +161,7 @@ static int renew(const struct turnctl_instance *instance, const struct turnctl_c
 	struct turn_kept way, kept;
 	int managed, code;
 
-	if (!find_way(flow, &way))
+	if (!find_way(instance, flow, &way))
 		return 0;
 	kept = way;
 	managed = turnctl_upkeep_plan(list, count, &kept, NULL);

@@ -32,10 +32,12 @@ struct turnctl_lapsed {
 	bool forwarding;        /* net.ipv4.conf.lo.forwarding is 0 */
 	size_t neighbours;      /* directions whose next hop is to be kept resolved, and is not */
 	struct turn_kept first; /* such a next hop */
+	__u32 elsewhere;        /* a device by which a direction would leave, but is not attached */
 };
 
 /* What has lapsed of the static channels in @list. */
-void turnctl_upkeep_read(const struct turnctl_channel *list, size_t count,
+void turnctl_upkeep_read(const struct turnctl_instance *instance,
+			 const struct turnctl_channel *list, size_t count,
 			 struct turnctl_lapsed *lapsed);
 
 /* Has the kernel keep it all again, by the ways that the routes take now. The caller holds the

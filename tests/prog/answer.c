@@ -318,7 +318,7 @@ static void clients_do_not_answer(void **state)
 	asks(f, &m);
 	say_refreshed(&m, 1, 0);
 	answers(f, &m);
-	expect_counted(f, &before, EVENT(UNMATCHED) = 1);
+	expect_counted(f, &before, EVENT(UNMATCHED) = 1, EVENT(ECHOED) = 2);
 	expect_relaying(f);
 }
 

@@ -34,14 +34,14 @@ static bool learns(struct fixture *f, struct endpoint client, unsigned int trans
 /* The doubts that there are, all so many seconds older. */
 static void doubts_age(struct fixture *f, unsigned int seconds)
 {
-	static __u64 doubts[32769]; /* struct turn_doubts */
+	static __u32 doubts[131073]; /* struct turn_doubts */
 	__u32 zero = 0;
 	size_t i;
 
 	assert_int_equal(bpf_map_lookup_elem(map_of(f, "turn_doubts"), &zero, doubts), 0);
 	for (i = 0; i < COUNT(doubts); i++)
 		if (doubts[i])
-			doubts[i] -= seconds * f->config.hz;
+			doubts[i] -= seconds;
 	assert_int_equal(bpf_map_update_elem(map_of(f, "turn_doubts"), &zero, doubts, BPF_ANY), 0);
 }
 
@@ -71,9 +71,9 @@ static void an_answer_from_a_client_is_doubted(void **state)
 	asks(f, &m);
 	assert_false(learns(f, CLIENT, 2));
 	assert_true(learns(f, CLIENT2, 3));
-	doubts_age(f, 59);
+	doubts_age(f, 8);
 	assert_false(learns(f, CLIENT, 4));
-	doubts_age(f, 2);
+	doubts_age(f, 3);
 	assert_true(learns(f, CLIENT, 5));
 }
 
@@ -106,6 +106,40 @@ static void a_request_that_leaves_in_fragments_is_doubted(void **state)
 	say_allocated(&m, 1, RELAY, 600);
 	answers(f, &m);
 	assert_int_equal(map_count(f, "turn_allocs"), 0);
+}
+
+/* An answer that comes long after its request is somebody's who has had to wait for an occasion. */
+static void an_answer_comes_in_time(void **state)
+{
+	static const struct {
+		__u32 seconds;
+		bool again, in_time;
+	} cases[] = { { 9, false, true }, { 11, false, false }, { 11, true, true } };
+	struct fixture *f = *state;
+	struct turn_pending pending;
+	struct turn_pending4 key;
+	struct turn_stats before;
+	struct message m;
+	size_t i;
+
+	for (i = 0; i < COUNT(cases); i++) {
+		ask_allocate(&m, 20 + i);
+		asks(f, &m);
+		memset(&key, 0, sizeof(key));
+		key.tuple = key_of(CLIENT, SERVER, 0);
+		memcpy(key.transaction, m.data + 8, sizeof(key.transaction));
+		assert_int_equal(bpf_map_lookup_elem(map_of(f, "turn_pendings"), &key, &pending), 0);
+		pending.when -= cases[i].seconds * f->config.hz;
+		assert_int_equal(bpf_map_update_elem(map_of(f, "turn_pendings"), &key, &pending,
+						     BPF_EXIST), 0);
+		if (cases[i].again)
+			asks(f, &m);
+		say_allocated(&m, 20 + i, RELAY, 600);
+		before = counters(f);
+		answers(f, &m);
+		expect_counted(f, &before, EVENT(ALLOCATED) = cases[i].in_time,
+			       EVENT(UNMATCHED) = !cases[i].in_time);
+	}
 }
 
 /* ---- what a client may send that the fast path does not read --------------------------------- */
@@ -168,6 +202,20 @@ static void tagged_fragments(struct frame *frame)
 	tagged(frame);
 }
 
+/* Which a service that is bound to all of them takes, too. */
+static void to_another_address(struct frame *frame)
+{
+	put16(frame->data + AT_DESTINATION + 2, 0x6402);
+	frame_fix_ip(frame);
+	frame_fix_udp(frame);
+}
+
+static void fragments_to_another_address(struct frame *frame)
+{
+	to_another_address(frame);
+	in_tiny_fragments(frame);
+}
+
 static void to_another_port(struct frame *frame)
 {
 	put16(frame->data + AT_UDP + 2, 9);
@@ -209,6 +257,8 @@ static const struct {
 	{ "fragments", in_fragments, THAT_CLIENT },
 	{ "tiny fragments", in_tiny_fragments, THAT_CLIENT },
 	{ "tiny fragments behind a tag", tagged_fragments, THAT_CLIENT },
+	{ "to another address", to_another_address, THAT_CLIENT },
+	{ "fragments to another address", fragments_to_another_address, THAT_CLIENT },
 	{ "not the first fragment", last_fragment, NOBODY },
 	{ "to another port", to_another_port, NOBODY },
 	{ "another answer, in fragments", another_answer, NOBODY },
@@ -239,9 +289,11 @@ static void try_all_forms(struct fixture *f,
 	struct message m;
 	size_t i;
 
+	f->config.listener[0].ip.v4 = SERVER.ip;
+	write_config(f);
 	for (i = 0; i < COUNT(forms); i++) {
 		case_name = forms[i].name;
-		doubts_age(f, 60);
+		doubts_age(f, 12);
 		say_allocated(&m, 1, RELAY, 600);
 		frame_udp(&frame, CLIENT, SERVER, m.data, m.len);
 		forms[i].make(&frame);
@@ -299,20 +351,26 @@ static void requests_that_the_stack_drops_are_not_remembered(void **state)
 	case_name = "";
 }
 
-/* The listener's own address, which an echo is at, is no relay address. */
+/* The listener's own port, which an echo is at, is no relay's, at whatever address. */
 static void a_listener_is_no_relay(void **state)
 {
+	static const struct endpoint relays[] = { SERVER, { IP(198, 51, 100, 2), BE16(3478) } };
 	struct fixture *f = *state;
 	struct turn_stats before;
 	struct message m;
+	size_t i;
 
-	ask_allocate(&m, 1);
-	asks(f, &m);
-	say_allocated(&m, 1, SERVER, 600);
-	before = counters(f);
-	answers(f, &m);
-	assert_int_equal(map_count(f, "turn_allocs"), 0);
-	expect_counted(f, &before, EVENT(ECHOED) = 1);
+	f->config.listener[0].ip.v4 = SERVER.ip;
+	write_config(f);
+	for (i = 0; i < COUNT(relays); i++) {
+		ask_allocate(&m, i);
+		asks(f, &m);
+		say_allocated(&m, i, relays[i], 600);
+		before = counters(f);
+		answers(f, &m);
+		assert_int_equal(map_count(f, "turn_allocs"), 0);
+		expect_counted(f, &before, EVENT(ECHOED) = 1);
+	}
 }
 
 const struct test echo_tests[] = {
@@ -324,5 +382,6 @@ const struct test echo_tests[] = {
 	TEST(answers_by_a_relay_device_are_doubted_in_all_forms),
 	TEST(requests_that_the_stack_drops_are_not_remembered),
 	TEST(a_listener_is_no_relay),
+	TEST(an_answer_comes_in_time),
 	{},
 };

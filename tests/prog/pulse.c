@@ -167,7 +167,7 @@ static void the_pulse_counts_proven_channels(void **state)
 }
 
 /* However many channels: what one client's do not get from the server says little about it. The
- * votes of an allocation are the sixteenth of an interval apart, so that they see all of it. */
+ * votes of an allocation are a sixteenth of an interval apart, so that they see all of it. */
 static void an_allocation_votes_now_and_then(void **state)
 {
 	struct fixture *f = *state;
@@ -187,7 +187,7 @@ static void an_allocation_votes_now_and_then(void **state)
 		prove(f, NUMBER + i, peer);
 	}
 	for (vote = 1; vote <= 3; vote++) {
-		voted_ago(f, vote == 1 ? f->config.heartbeat : apart);
+		voted_ago(f, vote == 1 ? f->config.heartbeat : apart + 1);
 		for (i = 0; i < 4; i++) {
 			flow_due(f, to_peer_key(NUMBER + i));
 			assert_int_equal(client_data(f, NUMBER + i, "beat"), XDP_PASS);
@@ -261,7 +261,7 @@ static void a_stretched_heartbeat_is_late(void **state)
 	__u64 then;
 
 	relaying(f);
-	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8 });
+	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8, .left = 64 });
 	then = now(f);
 	beat(f, true);
 	flow = flow_of(f, to_peer_key(NUMBER));
@@ -290,6 +290,37 @@ static void a_stretched_heartbeat_is_late(void **state)
 	assert_int_equal(flow_of(f, to_peer_key(NUMBER)).deadline, flow.beat);
 }
 
+/* Some are left every half interval all the same: else nobody would notice that it falls silent. */
+static void a_few_heartbeats_are_never_late(void **state)
+{
+	struct fixture *f = *state;
+	const struct {
+		struct turn_pulse is;
+		bool beats;
+	} cases[] = {
+		{ { .began = now(f), .stretch = 8, .left = 64 }, false },
+		{ { .began = now(f), .stretch = 8, .left = 63 }, true },
+		{ { .began = now(f) - f->config.heartbeat / 2, .stretch = 8, .left = 64 }, true },
+	};
+	struct turn_flow flow;
+	size_t i;
+
+	relaying(f);
+	beat(f, true);
+	for (i = 0; i < COUNT(cases); i++) {
+		pulse_write(f, cases[i].is);
+		flow = flow_of(f, to_peer_key(NUMBER));
+		flow.due = flow.deadline = now(f);
+		flow.beat = flow.proof = now(f) + 100 * f->config.hz;
+		flow_write(f, to_peer_key(NUMBER), &flow);
+		assert_int_equal(client_data(f, NUMBER, "data"),
+				 cases[i].beats ? XDP_PASS : XDP_REDIRECT);
+		if (cases[i].beats)
+			twin_to_peer(f, PEER, "data");
+	}
+	assert_int_equal(pulse_read(f).left, 1); /* in a round that has begun with it */
+}
+
 /* What was set before the server was found to be slow is put off, too. */
 static void a_stretch_holds_at_once(void **state)
 {
@@ -298,7 +329,7 @@ static void a_stretch_holds_at_once(void **state)
 	struct turn_flow flow;
 
 	relaying(f);
-	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8 });
+	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8, .left = 64 });
 	flow_due(f, to_peer_key(NUMBER));
 	before = counters(f);
 	assert_int_equal(client_data(f, NUMBER, "data"), XDP_REDIRECT);
@@ -339,7 +370,7 @@ static void a_proof_lasts_until_a_late_heartbeat(void **state)
 	flow = flow_of(f, to_peer_key(NUMBER));
 	flow.proof = now(f) + f->config.hz;
 	flow_write(f, to_peer_key(NUMBER), &flow);
-	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8 });
+	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8, .left = 64 });
 	for (i = 1; i < 6; i++) {
 		beat(f, false);
 		flow = flow_of(f, to_peer_key(NUMBER));
@@ -365,7 +396,7 @@ static void silence_is_heard_between_late_heartbeats(void **state)
 
 	relaying(f);
 	for (i = 0; i < COUNT(cases); i++) {
-		pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8,
+		pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8, .left = 64,
 						    .waiting = cases[i].waiting,
 						    .since = now(f) - cases[i].intervals *
 									      f->config.heartbeat });
@@ -469,7 +500,7 @@ static void a_closed_socket_is_noticed_between_late_heartbeats(void **state)
 	struct turn_flow flow;
 
 	relaying(f);
-	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8 });
+	pulse_write(f, (struct turn_pulse){ .began = now(f), .stretch = 8, .left = 64 });
 	beat(f, true);
 	flow = flow_of(f, to_peer_key(NUMBER));
 	flow.due = flow.deadline = now(f);
@@ -488,6 +519,7 @@ const struct test pulse_tests[] = {
 	TEST(late_answers_are_a_sign_of_life),
 	TEST(what_does_not_fit_is_no_heartbeat),
 	TEST(a_stretched_heartbeat_is_late),
+	TEST(a_few_heartbeats_are_never_late),
 	TEST(a_stretch_holds_at_once),
 	TEST(what_is_only_looked_at_must_fit),
 	TEST(a_proof_lasts_until_a_late_heartbeat),

@@ -300,6 +300,8 @@ case_static_route_moves() {
 	ctl attach srv2 "${fused[@]}"
 	lab_wait 20 knows_other_way || fail "no MAC address: $(on_server ip neigh)"
 	flows 50
+	ctl detach srv2
+	troubled "srv2: the routes of static channels lead there, and it is not attached"
 	detach
 	[[ -z $(managed) ]] || fail "detach leaves a managed neighbour: $(managed)"
 }
