@@ -65,23 +65,26 @@ static __always_inline int turn_is_tag(__be16 proto)
  */
 static __always_inline void turn_doubt_unread(struct xdp_md *ctx)
 {
-	struct turn_config *config = turn_configuration();
 	void *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = (void *)(long)ctx->data;
 	struct iphdr *plain = (void *)(eth + 1), ip;
 	struct turn_key4 tuple = {};
 	__u32 at = ETH_HLEN, headers;
 	__be16 proto, tag[2], type;
+	struct turn_config *config;
 	struct udphdr udp;
 	int i;
 
-	if ((void *)(plain + 1) > end || !config)
+	if ((void *)(plain + 1) > end)
 		return;
 	proto = eth->h_proto;
 	if (proto == packet_be16(ETH_P_IP) &&
 	    (plain->protocol != IPPROTO_UDP ||
 	     (*(__u8 *)plain == 0x45 && !(plain->frag_off & packet_be16(PACKET_FRAGMENT)))))
 		return; /* what most traffic is; at no port of ours */
+	config = turn_configuration();
+	if (!config)
+		return;
 	TURN_UNROLL
 	for (i = 0; i < TURN_TAGS && turn_is_tag(proto); i++, at += sizeof(tag)) {
 		if (bpf_xdp_load_bytes(ctx, at, tag, sizeof(tag)))

@@ -158,7 +158,8 @@ static __always_inline int turn_is_silent(__u64 time, __u64 now)
 {
 	const struct turn_pulse *pulse = turn_get_pulse();
 
-	return pulse && pulse->waiting >= TURN_PULSE_LEAST && (__s64)(now - pulse->since) > (__s64)time;
+	return pulse && pulse->waiting >= TURN_PULSE_LEAST &&
+	       (__s64)(now - pulse->since) > (__s64)time;
 }
 
 #endif
