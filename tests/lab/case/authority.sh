@@ -73,9 +73,10 @@ last_after() { # AT
 }
 # A stream, in the midst of which COMMAND is the server's end; it sets ENDED. What arrives then, the kernel relays.
 stops_within() { # HEARTBEATS FAULT COMMAND
-	local ms
+	local ms slow=1
+	[[ $install == --fused ]] || slow=5          # an emulated CPU: until we have looked, and acted
 	mark
-	tell stream c 0x4000 p "$((100 + $1 * 60))" 10
+	tell stream c 0x4000 p "$(((100 + $1 * 60) * slow))" 10
 	soon_counted '.up > 10 and .down > 10'
 	mark
 	ENDED=$EPOCHREALTIME
@@ -171,7 +172,8 @@ case_port_given_to_another() {
 	holds "client to peer" "$A" '.got == 5 and .wrong == 0'
 	t down p b 0x4000 5 100
 	holds "peer to client" "$A" '.got == 5 and .wrong == 0'
-	counted '.up + .down + .heartbeats == 10 and .up + .down >= 6 and .passed_total == 0'
+	# (a proof lasts four intervals, which a slow machine may need from one command to the next)
+	counted '.up + .down + .heartbeats + .passed.unconfirmed == 10 and .up + .down >= 6'
 	mark
 	t push c 0x4000 10 100                       # and not for the one that was
 	soon_counted '.stack == 10'

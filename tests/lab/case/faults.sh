@@ -95,6 +95,8 @@ case_route_moves() {
 
 # Nothing sees what leaves by a device that is not attached.
 case_route_moves_out_of_sight() {
+	local slow=1
+	[[ $install == --fused ]] || slow=8          # an emulated CPU
 	lab_up paths
 	LAB_DEVICES=(srv0 srv1)
 	lab_coturn
@@ -108,7 +110,10 @@ case_route_moves_out_of_sight() {
 	ip -n "$LAB_ID-server" link set srv1 up
 	flows 50
 	counted '.up == 0 and .passed.unconfirmed >= 50'
+	tell stream c 0x4000 p "$((150 * slow))" 10  # status tells of what has traffic now
 	troubled "1 channel has traffic, .*: is the device .* attached\? 'turnctl -i $instance attach DEV' adds"
+	hear
+	holds "the server relays all of it" "$A" '(.up, .down) | .lost == 0 and .wrong == 0'
 	ctl attach srv2 "${fused[@]}"
 	relays_again
 	content
