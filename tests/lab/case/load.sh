@@ -40,13 +40,14 @@ case_heartbeats_overload_the_server() {
 }
 
 # Three heartbeats without a twin: 3.75 intervals at most, or 5 if they are stretched. An interval is a second, and a
-# channel sends two packets in it; so the bound is one in packets, which holds on a slow machine as well.
+# channel sends two packets in it; so the bound is one in packets, which holds on a slow machine as well (and two more,
+# since the sender makes up for what it was late with).
 server_falls_silent() { # FAULT PHASE…
 	heartbeat_load 1s "${@:2}" silent=60
 	of_load "silence" 'of("silent") | last | .relayed == 0 and .offloaded == 0'
-	of_load "the bound" 'of("silent") | sum(.relayed) <= 10 * 20000'
+	of_load "the bound" 'of("silent") | sum(.relayed) <= 12 * 20000'
 	survived "$1" "$(jq '[.lines[] | select(.phase == "silent") | .sent - .arrived] | add' <<<"$A")" \
-		"$(jq '[[.lines[] | select(.phase == "silent") | .relayed] | add - 10 * 20000, 0] | max' <<<"$A")" \
+		"$(jq '[[.lines[] | select(.phase == "silent") | .relayed] | add - 12 * 20000, 0] | max' <<<"$A")" \
 		"$(jq '[.lines[] | select(.phase == "silent" and .relayed > 0)] | last.at' <<<"$A") s"
 }
 case_silent_server_with_many_channels() {
