@@ -90,15 +90,6 @@ struct {
 	__type(value, struct turn_config);
 } turn_config SEC(".maps");
 
-/* When a client was last seen to send what only a server says (doubts.h), by a hash of its address
- * and port, and when somebody was of whom it cannot be told who it is. In seconds. */
-#define TURN_DOUBTS (1 << 17)
-
-struct turn_doubts {
-	__u32 everybody;
-	__u32 about[TURN_DOUBTS];
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

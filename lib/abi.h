@@ -268,6 +268,17 @@ struct turn_pulse {
 	__u32 left;    /* heartbeats in this round, whether they vote or not */
 };
 
+/* ---- doubts about listeners ------------------------------------------------------------------ */
+
+/* When a client was last seen to send what only a server says (bpf/doubts.h), by a hash of its
+ * address and port, and when somebody was of whom it cannot be told who it is. In seconds. */
+#define TURN_DOUBTS (1 << 17)
+
+struct turn_doubts {
+	__u32 everybody;
+	__u32 about[TURN_DOUBTS];
+};
+
 /* ---- devices --------------------------------------------------------------------------------- */
 
 enum turn_role {

@@ -266,7 +266,7 @@ static void reset(struct fixture *f)
 		zero_entry(f, "turn_stats", i, sizeof(struct turn_stats));
 	zero_entry(f, "turn_ports", 0, 65536 * sizeof(__u32));
 	zero_entry(f, "turn_declined", 0, 64);
-	zero_entry(f, "turn_doubts", 0, 131073 * sizeof(__u32));
+	zero_entry(f, "turn_doubts", 0, sizeof(struct turn_doubts));
 	zero_entry(f, "turn_pulse", 0, sizeof(struct turn_pulse));
 	case_name = "";
 
