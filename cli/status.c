@@ -14,6 +14,7 @@
 #include "names.h"
 #include "output.h"
 #include "remains.h"
+#include "suited.h"
 #include "table.h"
 #include "upkeep.h"
 #include "values.h"
@@ -77,6 +78,7 @@ static void check_device(const struct turnctl_instance *instance, const struct t
 	struct turnctl_hint attach = turnctl_hint(instance->name, "attach %s", name);
 	struct turnctl_hint detach = turnctl_hint(instance->name, "detach %s", name);
 	char vlans[TURNCTL_VLAN_NAMES];
+	struct turnctl_error lost;
 
 	if (state->back)
 		problem(problems, "%s: the device was removed and has come back; %s puts the "
@@ -112,6 +114,8 @@ static void check_device(const struct turnctl_instance *instance, const struct t
 	if (memcmp(state->link.mac, state->device.mac, sizeof(state->device.mac)))
 		problem(problems, "%s: its MAC address has changed, so nothing is relayed; %s "
 			"takes the new one", name, attach.text);
+	if (state->stages && turnctl_suited_still(&state->link, state->chain.mode, &lost))
+		problem(problems, "%s", lost.text);
 	if (turnctl_link_hides_tags(&state->link, vlans, NULL) > 0)
 		problem(problems, "%s: it carries VLAN devices now (%s), whose frames are taken "
 			"for its own; %s ends that, or see VLAN devices in turnctl-attach(8)", name,

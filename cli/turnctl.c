@@ -8,7 +8,7 @@
 
 #include "cli.h"
 #include "instance.h"
-#include "objects.h"
+#include "log.h"
 
 const char *argp_program_bug_address = NULL;
 

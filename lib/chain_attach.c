@@ -10,6 +10,7 @@
 #include <linux/if_link.h>
 #include <xdp/libxdp.h>
 
+#include "log.h"
 #include "objects.h"
 #include "owner.h"
 #include "suited.h"
@@ -72,11 +73,8 @@ static int attach_fused(const struct turnctl_chain_plan *plan, const struct turn
 	if (opts.old_prog_fd >= 0)
 		close(opts.old_prog_fd);
 	bpf_object__close(object);
-	if (code == -EOPNOTSUPP && plan->mode == TURN_NATIVE)
-		return turnctl_suited_no_native(plan->device, err);
 	if (code)
-		return turnctl_fail_errno(err, -code, "cannot attach turn_fused to %s",
-					  plan->device);
+		return turnctl_suited_explain(plan, code, strerror(-code), err);
 	return check_attached(plan, 1, err);
 }
 
@@ -85,11 +83,8 @@ static int explain_attach_error(const struct turnctl_chain_plan *plan, int code,
 {
 	char text[128];
 
-	if (code == -EOPNOTSUPP && plan->mode == TURN_NATIVE)
-		return turnctl_suited_no_native(plan->device, err);
 	libxdp_strerror(code, text, sizeof(text));
-	return turnctl_fail(err, -code, "cannot attach to %s: %s (-v shows more)", plan->device,
-			    text);
+	return turnctl_suited_explain(plan, code, text, err);
 }
 
 static int attach_chained(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
@@ -151,6 +146,7 @@ int turnctl_chain_attach(const struct turnctl_chain_plan *plan, struct turnctl_e
 		code = turnctl_chain_read(plan->ifindex, plan->id, &chain, err);
 	if (code)
 		return code;
+	turnctl_log_forget();
 	return plan->fused ? attach_fused(plan, &chain, err) : attach_chained(plan, err);
 }
 

@@ -40,6 +40,37 @@ static void read_link(struct rtnl_link *from, struct turnctl_link *to)
 	to->up = flags & IFF_UP;
 	to->carrier = flags & IFF_LOWER_UP; /* IFF_RUNNING comes up to a second later */
 	to->mtu = (int)rtnl_link_get_mtu(from);
+	to->master = rtnl_link_get_master(from);
+}
+
+#define MASTERS 4 /* a bond in a bridge, and room */
+
+/* Is a port's frame to this host addressed to the device that it is a port of? Not in a VRF. */
+static bool lends_mac(struct rtnl_link *master)
+{
+	const char *kind = rtnl_link_get_type(master);
+
+	return kind && (!strcmp(kind, "bridge") || !strcmp(kind, "bond") || !strcmp(kind, "team"));
+}
+
+/* Gives a port the MAC address of its master, and of that one's. One that has gone meanwhile, or
+ * is in another network namespace, lends none. */
+static void take_mac_of_master(struct nl_sock *sk, struct turnctl_link *link)
+{
+	int master = link->master, i;
+	struct rtnl_link *found;
+
+	for (i = 0; i < MASTERS && master > 0; i++) {
+		const struct nl_addr *mac;
+
+		if (rtnl_link_get_kernel(sk, master, NULL, &found))
+			return;
+		mac = rtnl_link_get_addr(found);
+		master = lends_mac(found) ? rtnl_link_get_master(found) : -1;
+		if (master >= 0 && mac && nl_addr_get_len(mac) == sizeof(link->mac))
+			memcpy(link->mac, nl_addr_get_binary_addr(mac), sizeof(link->mac));
+		rtnl_link_put(found);
+	}
 }
 
 /* By @name, or by @ifindex when @name is NULL; @what names it in messages. */
@@ -54,14 +85,17 @@ static int get_link(int ifindex, const char *name, const char *what, struct turn
 	if (ret)
 		return turnctl_fail_errno(err, -ret, "%s: cannot ask the kernel", what);
 	ret = rtnl_link_get_kernel(sk, ifindex, name, &found);
+	if (!ret) {
+		read_link(found, link);
+		rtnl_link_put(found);
+		take_mac_of_master(sk, link);
+	}
 	nl_socket_free(sk);
 	if (ret < 0 && turnctl_netlink_errno(ret) == ENODEV)
 		return turnctl_fail(err, ENODEV, "%s: no such device; see 'ip link'", what);
 	if (ret < 0)
 		return turnctl_fail(err, turnctl_netlink_errno(ret),
 				    "%s: cannot read the device: %s", what, nl_geterror(ret));
-	read_link(found, link);
-	rtnl_link_put(found);
 	return 0;
 }
 
@@ -111,8 +145,7 @@ int turnctl_links_read(struct turnctl_link **list, size_t *count, struct turnctl
 
 /* ---- VLAN devices above a device ------------------------------------------------------------- */
 
-#define NAMED 3   /* of them, as TURNCTL_VLAN_NAMES has it */
-#define MASTERS 4 /* a bond in a bridge, and room */
+#define NAMED 3 /* of them, as TURNCTL_VLAN_NAMES has it */
 
 struct vlans {
 	int below; /* the device that we ask about, then its master, and so on */

@@ -16,11 +16,12 @@
 struct turnctl_link {
 	int ifindex;
 	char name[IFNAMSIZ];
-	__u8 mac[6];
+	__u8 mac[6];   /* of its frames for this host: a bridge's, bond's or team's, if it is a port */
 	bool ethernet; /* ARPHRD_ETHER with a 6-byte address */
 	bool up;       /* IFF_UP */
 	bool carrier;  /* IFF_LOWER_UP */
 	int mtu;       /* bytes, IP packet */
+	int master;    /* index of what it is a port of (VRFs too), or 0 */
 	char kind[16]; /* rtnl link kind ("veth", "vlan", "bridge", ...), "" for hardware */
 };
 
@@ -28,7 +29,8 @@ struct turnctl_link {
 int turnctl_link_by_name(const char *name, struct turnctl_link *link, struct turnctl_error *err);
 int turnctl_link_by_index(int ifindex, struct turnctl_link *link, struct turnctl_error *err);
 
-/* All devices of this network namespace, in memory that the caller frees. */
+/* All devices of this network namespace, each with its own MAC address, in memory that the caller
+ * frees (NULL after an error). */
 int turnctl_links_read(struct turnctl_link **list, size_t *count, struct turnctl_error *err);
 
 /* Room for the names of VLAN devices: three, and how many more. */

@@ -2,15 +2,12 @@
 #include "objects.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
-#include <xdp/libxdp.h>
 
 #include "turn_cli2rem.skel.h"
 #include "turn_control.skel.h"
@@ -35,39 +32,6 @@ static const struct {
 	[TURNCTL_SHIFT] = { "turn_shift", skel_turn_shift__elf_bytes, false },
 	[TURNCTL_CONTROL] = { "turn_control", skel_turn_control__elf_bytes, false },
 };
-
-static void (*log_sink)(const char *text);
-
-static void log_text(const char *fmt, va_list ap)
-{
-	char *text; /* the verifier's log comes as one message, a megabyte at times */
-
-	if (!log_sink || vasprintf(&text, fmt, ap) < 0)
-		return;
-	log_sink(text);
-	free(text);
-}
-
-static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	if (level != LIBBPF_DEBUG)
-		log_text(fmt, ap);
-	return 0;
-}
-
-static int log_libxdp(enum libxdp_print_level level, const char *fmt, va_list ap)
-{
-	if (level != LIBXDP_DEBUG)
-		log_text(fmt, ap);
-	return 0;
-}
-
-void turnctl_log_to(void (*log)(const char *text))
-{
-	log_sink = log;
-	libbpf_set_print(log_libbpf);
-	libxdp_set_print(log_libxdp);
-}
 
 const char *turnctl_program_name(enum turnctl_program which)
 {

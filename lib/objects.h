@@ -39,15 +39,12 @@ struct bpf_object *turnctl_object_open(enum turnctl_program which, const char *m
 				       const struct turn_self *self, int *code,
 				       struct turnctl_error *err);
 
-/* Opens and loads; the same results. What the verifier said goes to the log (see below). */
+/* Opens and loads; the same results. What the verifier said goes to the log (log.h). */
 struct bpf_object *turnctl_object_load(enum turnctl_program which, const char *maps,
 				       const struct turn_self *self, int *code,
 				       struct turnctl_error *err);
 
 /* The loaded program's descriptor; owned by @object. */
 int turnctl_object_fd(const struct bpf_object *object, enum turnctl_program which);
-
-/* Where libbpf's and libxdp's messages go; none are shown unless this is called (-v). */
-void turnctl_log_to(void (*log)(const char *text));
 
 #endif

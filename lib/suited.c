@@ -2,15 +2,35 @@
 #include "suited.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
 #include "probe.h"
 
-int turnctl_suited_no_native(const char *device, struct turnctl_error *err)
+/* ---- no native XDP --------------------------------------------------------------------------- */
+
+/* What else than --mode skb there is for devices that lead to others. */
+static const char *other_way(const char *kind)
 {
+	if (!strcmp(kind, "bridge") || !strcmp(kind, "team"))
+		return ", or attach to its ports";
+	if (!strcmp(kind, "ipvlan"))
+		return ", or attach to the device below it";
+	return "";
+}
+
+static int no_native(const struct turnctl_link *link, struct turnctl_error *err)
+{
+	if (link->kind[0])
+		return turnctl_fail(err, EOPNOTSUPP,
+				    "%s is a %s device, and has no native XDP: frames that are "
+				    "redirected to it would be lost; use --mode skb%s",
+				    link->name, link->kind, other_way(link->kind));
 	return turnctl_fail(err, EOPNOTSUPP,
 			    "the driver of %s has no native XDP; --mode skb works with any driver, "
-			    "more slowly", device);
+			    "more slowly", link->name);
 }
 
 /* Can the driver run programs in native mode? A kernel before 6.3 shows it only by the attach. */
@@ -18,12 +38,12 @@ static int check_native(const struct turnctl_link *link, struct turnctl_error *e
 {
 	__u64 features;
 
-	if (turnctl_xdp_features(link->ifindex, &features))
+	if (turnctl_xdp_features(link->ifindex, &features) || (features & TURNCTL_XDP_BASIC))
 		return 0;
-	if (!(features & TURNCTL_XDP_BASIC))
-		return turnctl_suited_no_native(link->name, err);
-	return 0;
+	return no_native(link, err);
 }
+
+/* ---- before the attach ----------------------------------------------------------------------- */
 
 /* A VLAN device's frame without its tag in it is, to XDP, one of the device below: the client would
  * be relayed past the VLAN device, its address and its firewall rules. */
@@ -48,12 +68,8 @@ static int check_tags(const struct turnctl_link *link, struct turnctl_error *err
 	return tags;
 }
 
-/* Devices into which a native redirect vanishes without a trace. */
 int turnctl_suited(const struct turnctl_link *link, enum turn_mode mode, struct turnctl_error *err)
 {
-	static const char *const kinds[] = { "bridge", "macvlan", "macvtap", "ipvlan", "vlan",
-					     "dummy", "vxlan", "geneve", "team" };
-	size_t i;
 	int code;
 
 	if (!link->ethernet)
@@ -61,13 +77,11 @@ int turnctl_suited(const struct turnctl_link *link, enum turn_mode mode, struct 
 				    "%s is not an Ethernet device; turnctl relays over Ethernet "
 				    "only",
 				    link->name);
-	for (i = 0; mode == TURN_NATIVE && i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (!strcmp(link->kind, kinds[i]))
-			return turnctl_fail(err, EOPNOTSUPP,
-					    "%s is a %s device, which loses frames that are "
-					    "redirected to it in native mode; use --mode skb, or "
-					    "attach to the device below it", link->name,
-					    link->kind);
+	/* the kernel hands frames to it past every XDP hook */
+	if (!strcmp(link->kind, "vrf"))
+		return turnctl_fail(err, EOPNOTSUPP,
+				    "%s is a VRF, whose frames no XDP program sees there; attach "
+				    "to its ports", link->name);
 	if (!link->up)
 		return turnctl_fail(err, ENETDOWN,
 				    "%s is down; bring it up with 'ip link set %s up'",
@@ -78,21 +92,135 @@ int turnctl_suited(const struct turnctl_link *link, enum turn_mode mode, struct 
 	return code;
 }
 
-/* Does it transmit what is redirected to it? Several drivers do only while they run a program
- * themselves, so this is for after the attach. */
+/* ---- what the kernel refused ----------------------------------------------------------------- */
+
+/* The next step for what drivers say; the last one is for all that is not known. */
+static void next_step(const struct turnctl_chain_plan *plan, const char *words, char *text,
+		      size_t size)
+{
+	static const struct {
+		const char *word;
+		const char *step;
+	} known[] = {
+		{ "GRO_HW", "turn it off with 'ethtool -K %s rx-gro-hw off', if the device lets "
+			    "you, or " },
+		{ "LRO", "turn it off with 'ethtool -K %s lro off', or " },
+		{ "MTU", "lower the MTU there, or " },
+		{ "page", "lower the MTU of %s, or " },
+		{ "ring", "use fewer queues ('ethtool -L %s'), or " },
+		{ "queue", "use fewer queues ('ethtool -L %s'), or " },
+		{ "bonding mode", "choose another mode for %s, attach to its ports, or " },
+		{ "Slave", "see the ports of %s, or " },
+	};
+	size_t i, used;
+
+	text[0] = '\0';
+	for (i = 0; i < sizeof(known) / sizeof(known[0]) && !text[0]; i++)
+		if (strcasestr(words, known[i].word))
+			snprintf(text, size, known[i].step, plan->device);
+	used = strlen(text);
+	snprintf(text + used, size - used, "use --mode skb");
+}
+
+int turnctl_suited_explain(const struct turnctl_chain_plan *plan, int code, const char *otherwise,
+			   struct turnctl_error *err)
+{
+	const char *words = turnctl_log_kernel();
+	struct turnctl_link link;
+	char step[160];
+
+	/* the kernel's own words for a driver without XDP, before 6.3 */
+	if (plan->mode == TURN_NATIVE && code == -EOPNOTSUPP &&
+	    (!words[0] || strcasestr(words, "driver does not support")) &&
+	    !turnctl_link_by_index(plan->ifindex, &link, NULL))
+		return no_native(&link, err);
+	if (!words[0])
+		return turnctl_fail(err, -code, "cannot attach to %s: %s (-v shows more)",
+				    plan->device, otherwise);
+	if (plan->mode != TURN_NATIVE)
+		return turnctl_fail(err, -code, "the kernel refuses XDP programs on %s: \"%s\"",
+				    plan->device, words);
+	next_step(plan, words, step, sizeof(step));
+	return turnctl_fail(err, -code, "the kernel refuses XDP in native mode on %s: \"%s\"; %s",
+			    plan->device, words, step);
+}
+
+/* ---- after the attach ------------------------------------------------------------------------ */
+
+static int loses(const struct turnctl_link *link, const char *bond, const char *verb,
+		 struct turnctl_error *err)
+{
+	char port[2 * IFNAMSIZ] = "";
+
+	if (bond)
+		snprintf(port, sizeof(port), " by its port %s", link->name);
+	return turnctl_fail(err, EOPNOTSUPP,
+			    "%s %s every relayed frame%s, since %s driver does not "
+			    "transmit redirected frames in native mode%s; use --mode skb",
+			    bond ? bond : link->name, verb, port, bond ? "that" : "its",
+			    strcmp(link->kind, "veth")
+				    ? ""
+				    : " (the far end of a veth must be up and have GRO on, "
+				      "'ethtool -K FAR-END gro on', or an XDP program)");
+}
+
+/* One device: @try (what to send from) NULL: only by asking. */
+static int check_transmits(const struct turnctl_link *link, const char *bond, const __u8 *try,
+			   struct turnctl_error *err)
+{
+	__u64 features;
+	int transmits;
+
+	if (try)
+		transmits = turnctl_xdp_transmits(link->ifindex, link->name, try, err);
+	else
+		transmits = turnctl_xdp_features(link->ifindex, &features) ||
+			    (features & TURNCTL_XDP_XMIT);
+	if (transmits)
+		return transmits < 0 ? transmits : 0;
+	return loses(link, bond, try ? "would lose" : "loses", err);
+}
+
+/* A bond hands a frame to one of its ports, and takes another at any time. One that is out of use
+ * cannot be tried. */
+static int check_ports(const struct turnctl_link *bond, const __u8 *try, struct turnctl_error *err)
+{
+	struct turnctl_link *links;
+	size_t count, i;
+	int code;
+
+	if (strcmp(bond->kind, "bond"))
+		return 0;
+	code = turnctl_links_read(&links, &count, err);
+	for (i = 0; !code && i < count; i++)
+		if (links[i].master == bond->ifindex && links[i].carrier)
+			code = check_transmits(&links[i], bond->name, try, err);
+	free(links);
+	return code;
+}
+
 int turnctl_suited_transmits(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
 {
-	int transmits;
+	struct turnctl_link link;
+	int code;
 
 	if (plan->mode != TURN_NATIVE)
 		return 0;
-	transmits = turnctl_xdp_transmits(plan->ifindex, plan->device, plan->self.mac, err);
-	if (transmits)
-		return transmits < 0 ? transmits : 0;
-	return turnctl_fail(err, EOPNOTSUPP,
-			    "%s would lose every relayed frame, since its driver does not transmit "
-			    "redirected frames in native mode (the far end of a veth must be up "
-			    "and have GRO on, 'ethtool -K FAR-END gro on', or an XDP program); use "
-			    "--mode skb",
-			    plan->device);
+	code = turnctl_link_by_index(plan->ifindex, &link, err);
+	if (!code)
+		code = check_ports(&link, plan->self.mac, err);
+	if (!code)
+		code = check_transmits(&link, NULL, plan->self.mac, err);
+	return code;
+}
+
+int turnctl_suited_still(const struct turnctl_link *link, enum turn_mode mode,
+			 struct turnctl_error *err)
+{
+	int code;
+
+	if (mode != TURN_NATIVE)
+		return 0;
+	code = check_ports(link, NULL, err);
+	return code ? code : check_transmits(link, NULL, NULL, err);
 }
