@@ -77,7 +77,7 @@ static void check_device(const struct turnctl_instance *instance, const struct t
 	const char *name = state->exists ? state->link.name : state->device.name;
 	struct turnctl_hint attach = turnctl_hint(instance->name, "attach %s", name);
 	struct turnctl_hint detach = turnctl_hint(instance->name, "detach %s", name);
-	char vlans[TURNCTL_VLAN_NAMES];
+	char vlans[TURNCTL_VLAN_NAMES], behind[TURNCTL_BEHIND_NAMES];
 	struct turnctl_error lost;
 
 	if (state->back)
@@ -101,9 +101,13 @@ static void check_device(const struct turnctl_instance *instance, const struct t
 		problem(problems, "%s: its programs run in %s mode, and the instance in %s mode; "
 			"%s changes them", name, turnctl_mode_name(state->chain.mode),
 			turnctl_mode_name(config->mode), attach.text);
-	if (!state->egress)
+	if (!state->egress.where)
 		problem(problems, "%s: turn_egress is not at TC egress, so nothing is learned; %s "
 			"puts it back", name, attach.text);
+	if (state->egress.behind)
+		problem(problems, "%s: before turn_egress at TC egress there is %s, and nothing is "
+			"learned from what that does not pass on; %s puts turn_egress first", name,
+			turnctl_egress_behind(&state->egress, behind), attach.text);
 	if (!state->exits)
 		problem(problems, "%s: it is missing in turn_exits or turn_plain, so nothing is "
 			"relayed to it; %s adds it", name, attach.text);
@@ -152,6 +156,21 @@ static struct json_object *program_object(const struct turnctl_chain *chain,
 	return object;
 }
 
+static struct json_object *behind_array(const struct turnctl_egress *egress)
+{
+	struct json_object *array = json_object_new_array();
+	int i;
+
+	for (i = 0; i < egress->behind; i++) {
+		struct json_object *object = json_object_new_object();
+
+		output_text(object, "name", egress->before[i].name);
+		output_number(object, "id", egress->before[i].id);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
 static struct json_object *device_object(const struct turnctl_device_state *state)
 {
 	struct json_object *object = json_object_new_object();
@@ -164,7 +183,8 @@ static struct json_object *device_object(const struct turnctl_device_state *stat
 	output_text(object, "role", turnctl_role_name(state->device.role));
 	output_text(object, "install", state->device.flags & TURN_FUSED ? "fused" : "chain");
 	output_text(object, "mode", turnctl_mode_name(state->chain.mode));
-	output_text(object, "egress", egress[state->egress]);
+	output_text(object, "egress", egress[state->egress.where]);
+	json_object_object_add(object, "egress_behind", behind_array(&state->egress));
 	for (i = 0; i < state->chain.count; i++)
 		json_object_array_add(programs, program_object(&state->chain,
 							       &state->chain.program[i]));
@@ -314,13 +334,29 @@ static const char *get(struct json_object *object, const char *key)
 	return value ? json_object_get_string(value) : "-";
 }
 
+/* Who stands before turn_egress. */
+static void print_behind(struct json_object *device)
+{
+	struct json_object *behind = json_object_object_get(device, "egress_behind");
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(behind); i++) {
+		struct json_object *before = json_object_array_get_idx(behind, i);
+
+		printf("%s %s (id %s)", i ? "," : ", behind", get(before, "name"),
+		       get(before, "id"));
+	}
+}
+
 static void print_device(struct json_object *device)
 {
 	struct json_object *programs = json_object_object_get(device, "programs");
 	size_t i;
 
-	printf("%s: %s, %s, %s mode, egress %s\n", get(device, "device"), get(device, "role"),
+	printf("%s: %s, %s, %s mode, egress %s", get(device, "device"), get(device, "role"),
 	       get(device, "install"), get(device, "mode"), get(device, "egress"));
+	print_behind(device);
+	putchar('\n');
 	for (i = 0; i < json_object_array_length(programs); i++) {
 		struct json_object *program = json_object_array_get_idx(programs, i);
 

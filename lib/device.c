@@ -276,7 +276,7 @@ int turnctl_devices_read(const struct turnctl_instance *instance,
 			      !turnctl_link_by_name(state->device.name, &state->link, NULL);
 		if (!state->exists)
 			continue;
-		state->egress = turnctl_egress_where(state->device.ifindex, id);
+		turnctl_egress_read(state->device.ifindex, id, &state->egress);
 		state->exits = turnctl_exits_present(instance, state->device.ifindex);
 		code = turnctl_chain_read(state->device.ifindex, id, &state->chain, err);
 		if (code)

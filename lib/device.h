@@ -60,7 +60,7 @@ struct turnctl_device_state {
 	bool exists;    /* there is still a device with this index */
 	bool back;      /* there is not, but one with its name */
 	struct turnctl_link link; /* if so */
-	enum turnctl_egress egress; /* where turn_egress is */
+	struct turnctl_egress egress;
 	bool exits;     /* it is a target of redirects */
 	struct turnctl_chain chain;
 	int stages;     /* of ours in the chain */

@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * turn_egress on a device: a tcx link where the kernel has them (Linux 6.6), at the head of the
- * hook, else a clsact filter of preference 1. An instance is named by its id (owner.h).
+ * turn_egress on a device, first at the hook: a tcx link where the kernel has them (Linux 6.6),
+ * else a clsact filter (clsact.h). A program before it that ends the hook, or sends a packet another
+ * way, hides from it what the server sends. An instance is named by its id (owner.h).
  */
 #ifndef TURNCTL_EGRESS_H
 #define TURNCTL_EGRESS_H
 
-#include <stdbool.h>
-
 #include "abi.h"
 #include "error.h"
-
-#define TURNCTL_EGRESS_PREF 1
-#define TURNCTL_EGRESS_HANDLE 0x7475 /* "tu" */
-/* The filter's handle when the qdisc was made for it: so much is known even when the notes of what
- * was done are lost. */
-#define TURNCTL_EGRESS_HANDLE_MADE 0x7476
 
 /*
  * What turnctl_egress_attach() will do, as device->flags: TURN_TCX, or TURN_MADE_CLSACT if the
@@ -24,10 +17,13 @@
  */
 void turnctl_egress_plan(struct turn_device *device);
 
+/* Is there something on the device that leaves no room for it? The errors are those of attach. */
+int turnctl_egress_check(__u32 ifindex, const char *device, __u32 id, struct turnctl_error *err);
+
 /*
- * Attaches the program @fd to the egress of @device, in the place of the instance's own if there is
- * one. A tcx link is pinned as @maps/egress_IFINDEX. -EEXIST: a filter with our preference and
- * handle is there and is not ours.
+ * Attaches the program @fd to the egress of @device, before all that is there, in the place of the
+ * instance's own if there is one. A tcx link is pinned as @maps/egress_IFINDEX. -EBUSY: what is
+ * there leaves no room for a clsact filter.
  */
 int turnctl_egress_attach(const struct turn_device *device, const char *maps, __u32 id, int fd,
 			  struct turnctl_error *err);
@@ -40,9 +36,24 @@ int turnctl_egress_attach(const struct turn_device *device, const char *maps, __
 int turnctl_egress_detach(const struct turn_device *device, const char *maps, __u32 id,
 			  struct turnctl_error *err);
 
-/* Where it is. */
-enum turnctl_egress { TURNCTL_NO_EGRESS, TURNCTL_TCX, TURNCTL_CLSACT };
-enum turnctl_egress turnctl_egress_where(__u32 ifindex, __u32 id);
+#define TURNCTL_BEHIND 8
+#define TURNCTL_BEHIND_NAMES 256
+
+/* Where it is, and which programs, not turnctl's, run before it there. */
+struct turnctl_egress {
+	enum { TURNCTL_NO_EGRESS, TURNCTL_TCX, TURNCTL_CLSACT } where;
+	int behind; /* how many, TURNCTL_BEHIND at most */
+	struct turnctl_before {
+		__u32 id; /* 0: classic BPF, which has none */
+		char name[16];
+	} before[TURNCTL_BEHIND];
+};
+
+void turnctl_egress_read(__u32 ifindex, __u32 id, struct turnctl_egress *egress);
+
+/* As in "one (id 5), another (id 8)". Returns @names. */
+const char *turnctl_egress_behind(const struct turnctl_egress *egress,
+				  char names[TURNCTL_BEHIND_NAMES]);
 
 /* The ids of the instances that have a turn_egress on the device; how many, @room at most. */
 int turnctl_egress_owners(__u32 ifindex, __u32 *ids, int room);

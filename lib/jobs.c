@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "configure.h"
+#include "egress.h"
 #include "names.h"
 #include "suited.h"
 
@@ -109,5 +110,8 @@ int turnctl_jobs_plan(const struct turnctl_attach *attach, const struct turnctl_
 	}
 	for (i = 0; i < jobs->count && !code; i++)
 		code = turnctl_chain_check(&jobs->job[i].plan, err);
+	for (i = 0; i < jobs->count && !code; i++)
+		code = turnctl_egress_check(jobs->job[i].link.ifindex, jobs->job[i].link.name,
+					    jobs->job[i].plan.id, err);
 	return code ? code : turnctl_configure_check(attach, config, err);
 }

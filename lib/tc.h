@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The qdisc and the filters at the two hooks of a device's clsact, as the kernel has them now. */
+#ifndef TURNCTL_TC_H
+#define TURNCTL_TC_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+
+#define TURNCTL_FILTERS 64
+
+struct turnctl_qdisc {
+	__u32 ifindex;
+	char kind[16]; /* "clsact" or "ingress"; "" if there is none */
+	__u32 block;   /* of the egress side, if it is one that devices share */
+};
+
+/* The qdisc that has clsact's place. Negative errno when the kernel does not tell. */
+int turnctl_qdisc_find(__u32 ifindex, struct turnctl_qdisc *qdisc);
+
+/* Filters, in the order in which they run. */
+struct turnctl_filters {
+	__u32 pref;
+	int all;   /* how many messages the kernel has for filters, of any preference */
+	int count; /* of those with the preference that was asked for: TURNCTL_FILTERS at most */
+	struct turnctl_filter {
+		__u32 handle;
+		__u32 program; /* 0: of classic BPF, or not BPF at all */
+		bool fits;     /* BPF for all protocols: another such may have its preference */
+		char kind[16];
+	} first[TURNCTL_FILTERS];
+};
+
+/* Those at the hook @parent (TC_H_CLSACT with TC_H_MIN_INGRESS or TC_H_MIN_EGRESS) with @pref. */
+int turnctl_filters_find(__u32 ifindex, __u32 parent, __u32 pref,
+			 struct turnctl_filters *filters);
+
+#endif
