@@ -33,6 +33,7 @@ extern const struct cli_command cli_commands[];
 
 int cli_attach(struct cli *cli, int argc, char **argv);
 int cli_detach(struct cli *cli, int argc, char **argv);
+int cli_doctor(struct cli *cli, int argc, char **argv);
 int cli_status(struct cli *cli, int argc, char **argv);
 int cli_channel(struct cli *cli, int argc, char **argv);
 int cli_allocation(struct cli *cli, int argc, char **argv);

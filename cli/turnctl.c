@@ -16,6 +16,7 @@ const struct cli_command cli_commands[] = {
 	{ "attach", cli_attach, "put the kernel path on a device" },
 	{ "detach", cli_detach, "take it off again" },
 	{ "status", cli_status, "what is attached, and whether all is well" },
+	{ "doctor", cli_doctor, "whether a device would do, and what relayed packets miss" },
 	{ "channel", cli_channel, "list, show, add, delete, flush or count channels" },
 	{ "allocation", cli_allocation, "list or show allocations" },
 	{ "stats", cli_stats, "what was relayed, and why packets were left to the server" },

@@ -55,18 +55,24 @@ const struct turnctl_nft_statement *turnctl_nft_statement(const char *word)
 	return statement;
 }
 
-const char *turnctl_nft_effects_format(unsigned int effects, char *buf, size_t size)
+const char *turnctl_nft_words(const char *const *words, unsigned int bits, char *buf, size_t size)
 {
-	/* by the number of their bit */
-	static const char *const verbs[] = { "drop", "reject", "limit", "count", "log", "mark",
-					     "translate", "queue", "copy", "remember", "treat",
-					     "track" };
-	size_t i, used = 0;
+	size_t used = 0;
 
 	buf[0] = '\0';
-	for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]) && used < size; i++)
-		if (effects & (1U << i))
-			used += snprintf(buf + used, size - used, "%s%s", used ? ", " : "",
-					 verbs[i]);
+	for (; bits && used < size; words++, bits >>= 1)
+		if (bits & 1)
+			used += snprintf(buf + used, size - used, "%s%s",
+					 !used ? "" : bits == 1 ? " and " : ", ", *words);
 	return buf;
+}
+
+const char *turnctl_nft_effects_format(unsigned int effects, char *buf, size_t size)
+{
+	static const char *const verbs[] = { /* by the number of their bit */
+		"drop", "reject", "limit", "count", "log", "mark", "translate", "queue", "copy",
+		"remember", "treat", "track",
+	};
+
+	return turnctl_nft_words(verbs, effects, buf, size);
 }

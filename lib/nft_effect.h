@@ -35,7 +35,10 @@ struct turnctl_nft_statement {
 /* Never NULL: of an unknown word, TURNCTL_NFT_OTHERWISE. */
 const struct turnctl_nft_statement *turnctl_nft_statement(const char *word);
 
-/* Writes @effects as verbs, "count, drop"; returns @buf. */
+/* Writes the words whose bits are set, as "a, b and c"; returns @buf. */
+const char *turnctl_nft_words(const char *const *words, unsigned int bits, char *buf, size_t size);
+
+/* Writes @effects as verbs: "drop and count". */
 const char *turnctl_nft_effects_format(unsigned int effects, char *buf, size_t size);
 
 #endif

@@ -468,7 +468,10 @@ static void names_effects(void **state)
 
 	(void)state;
 	assert_string_equal(turnctl_nft_effects_format(TURNCTL_NFT_COUNTS | TURNCTL_NFT_DROPS, text,
-						       sizeof(text)), "drop, count");
+						       sizeof(text)), "drop and count");
+	assert_string_equal(turnctl_nft_effects_format(TURNCTL_NFT_COUNTS | TURNCTL_NFT_DROPS |
+						       TURNCTL_NFT_TRACKS, text, sizeof(text)),
+			    "drop, count and track");
 	assert_string_equal(turnctl_nft_effects_format(0, text, sizeof(text)), "");
 	assert_string_equal(turnctl_nft_effects_format(TURNCTL_NFT_TRANSLATES, small,
 						       sizeof(small)), "transla");

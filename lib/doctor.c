@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "doctor.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+
+#include "doctor_parts.h"
+#include "hint.h"
+
+const char *turnctl_level_name(enum turnctl_level level)
+{
+	static const char *const names[] = { "ok", "note", "warning", "problem" };
+
+	return names[level];
+}
+
+void turnctl_doctor_tell(const struct turnctl_doctor *doctor, enum turnctl_level level,
+			 const char *topic, const char *object, const char *next, const char *fmt,
+			 ...)
+{
+	struct turnctl_finding finding = { .level = level, .topic = topic };
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(finding.text, sizeof(finding.text), fmt, ap);
+	va_end(ap);
+	snprintf(finding.object, sizeof(finding.object), "%s", object);
+	snprintf(finding.next, sizeof(finding.next), "%s", next ? next : "");
+	doctor->wish->tell(&finding, doctor->wish->data);
+}
+
+/* ---- the kernel ------------------------------------------------------------------------------- */
+
+static bool is_fused(const struct turnctl_doctor *doctor)
+{
+	return doctor->states && (doctor->state[0].device.flags & TURN_FUSED);
+}
+
+static void tell_chain(struct turnctl_doctor *doctor)
+{
+	doctor->chains = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1;
+	if (doctor->chains)
+		turnctl_doctor_tell(doctor, TURNCTL_FINE, "chain", "kernel", NULL,
+				    "it can chain XDP programs");
+	else if (is_fused(doctor))
+		turnctl_doctor_tell(doctor, TURNCTL_NOTE, "chain", "kernel", NULL,
+				    "it cannot chain XDP programs (it refuses freplace), and the "
+				    "devices are attached with --fused");
+	else
+		turnctl_doctor_tell(doctor, TURNCTL_WARNING, "chain", "kernel",
+				    "attach with --fused; the device must then run no other XDP "
+				    "program",
+				    "it cannot chain XDP programs (it refuses freplace)");
+}
+
+bool turnctl_doctor_kernel(struct turnctl_doctor *doctor)
+{
+	int major = 0, minor = 0;
+	struct utsname name;
+
+	if (uname(&name) || sscanf(name.release, "%d.%d", &major, &minor) != 2)
+		snprintf(name.release, sizeof(name.release), "?");
+	if (major < 6 || (major == 6 && minor < 1)) {
+		turnctl_doctor_tell(doctor, TURNCTL_PROBLEM, "kernel", "kernel",
+				    "boot a newer one",
+				    "Linux %s is too old: turnctl needs 6.1 or newer",
+				    name.release);
+		return false;
+	}
+	turnctl_doctor_tell(doctor, TURNCTL_FINE, "kernel", "kernel", NULL, "Linux %s",
+			    name.release);
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		turnctl_doctor_tell(doctor, TURNCTL_WARNING, "btf", "kernel",
+				    "boot one with CONFIG_DEBUG_INFO_BTF if attach refuses",
+				    "it does not tell its types (no /sys/kernel/btf/vmlinux), which "
+				    "chaining XDP programs may need");
+	tell_chain(doctor);
+	return true;
+}
+
+/* ---- who is there ----------------------------------------------------------------------------- */
+
+static const struct turnctl_device_state *find_state(const struct turnctl_doctor *doctor,
+						     int ifindex)
+{
+	int i;
+
+	for (i = 0; i < doctor->states; i++)
+		if (doctor->state[i].exists && doctor->state[i].link.ifindex == ifindex)
+			return &doctor->state[i];
+	return NULL;
+}
+
+static void add_patient(struct turnctl_doctor *doctor, const struct turnctl_link *link)
+{
+	struct turnctl_patient *patient = &doctor->patient[doctor->patients];
+	int i;
+
+	for (i = 0; i < doctor->patients; i++)
+		if (doctor->patient[i].link.ifindex == link->ifindex)
+			return;
+	if (doctor->patients == TURN_DEVICES)
+		return;
+	doctor->patients++;
+	patient->link = *link;
+	patient->state = find_state(doctor, link->ifindex);
+	patient->role = patient->state ? patient->state->device.role : TURN_ROLE_CLIENT;
+}
+
+static int find_patients(struct turnctl_doctor *doctor, struct turnctl_error *err)
+{
+	const struct turnctl_doctor_wish *wish = doctor->wish;
+	struct turnctl_link link;
+	int i, code = 0;
+
+	for (i = 0; i < wish->devices && !code; i++) {
+		code = turnctl_link_by_name(wish->device[i], &link, err);
+		if (!code)
+			add_patient(doctor, &link);
+	}
+	for (i = 0; i < doctor->states && !wish->devices; i++)
+		if (doctor->state[i].exists)
+			add_patient(doctor, &doctor->state[i].link);
+	return code;
+}
+
+/* The instance, if there is one. That it cannot be used is a finding, no failure. */
+static int open_instance(struct turnctl_doctor *doctor, struct turnctl_error *err)
+{
+	const char *name = doctor->wish->instance;
+	int code = turnctl_instance_open(&doctor->instance, name, false, err), count;
+
+	if (code == -TURNCTL_NOT_ATTACHED)
+		return 0;
+	if (code) {
+		turnctl_doctor_tell(doctor, TURNCTL_PROBLEM, "instance", name, NULL, "%s",
+				    err->text);
+		return 0;
+	}
+	doctor->open = true;
+	code = turnctl_config_read(&doctor->instance, &doctor->config, err);
+	count = code ? code : turnctl_devices_read(&doctor->instance, doctor->state, err);
+	doctor->states = count < 0 ? 0 : count;
+	return count < 0 ? count : 0;
+}
+
+static int examine(struct turnctl_doctor *doctor, struct turnctl_error *err)
+{
+	int code, i;
+
+	code = open_instance(doctor, err);
+	if (!code)
+		code = find_patients(doctor, err);
+	if (code || !turnctl_doctor_kernel(doctor))
+		return code;
+	if (!doctor->patients)
+		turnctl_doctor_tell(doctor, TURNCTL_NOTE, "device", doctor->wish->instance,
+				    turnctl_hint(doctor->wish->instance, "doctor DEV").text,
+				    "no device is attached; name one to hear whether it would do");
+	for (i = 0; i < doctor->patients; i++) {
+		turnctl_doctor_device(doctor, &doctor->patient[i]);
+		turnctl_doctor_queues(doctor, &doctor->patient[i]);
+	}
+	if (doctor->patients)
+		turnctl_doctor_rules(doctor);
+	return 0;
+}
+
+int turnctl_doctor(const struct turnctl_doctor_wish *wish, struct turnctl_error *err)
+{
+	struct turnctl_doctor *doctor;
+	int code;
+
+	if (geteuid())
+		return turnctl_fail(err, EPERM, "only root can see the programs, queues and rules "
+				    "that doctor looks at");
+	doctor = calloc(1, sizeof(*doctor));
+	if (!doctor)
+		return turnctl_fail(err, ENOMEM, "out of memory");
+	doctor->wish = wish;
+	code = examine(doctor, err);
+	if (doctor->open)
+		turnctl_instance_close(&doctor->instance);
+	free(doctor);
+	return code;
+}

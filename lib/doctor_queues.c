@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/* doctor: queues and filters of traffic control, which relayed packets are sent past. */
+#include <stdio.h>
+#include <string.h>
+
+#include "doctor_parts.h"
+#include "owner.h"
+#include "doctor_tc.h"
+
+/* These share a device among those who send, and neither shape nor sort by an operator's word. */
+static bool is_plain(const struct turnctl_traffic_qdisc *qdisc)
+{
+	static const char *const plain[] = { "noqueue", "pfifo_fast", "pfifo", "bfifo", "fq",
+					     "fq_codel", "fq_pie", "codel", "pie", "sfq", "mq" };
+	size_t i;
+
+	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+		if (!strcmp(qdisc->kind, plain[i]))
+			return !qdisc->paces;
+	return false;
+}
+
+static void tell_qdiscs(const struct turnctl_doctor *doctor, const char *device,
+			const struct turnctl_traffic *tc)
+{
+	const struct turnctl_traffic_qdisc *qdisc;
+	int i, j, told = 0;
+
+	for (i = 0; i < tc->qdiscs; i++) {
+		qdisc = &tc->qdisc[i];
+		for (j = 0; j < i && strcmp(tc->qdisc[j].kind, qdisc->kind); j++)
+			;
+		if (is_plain(qdisc) || j < i)
+			continue;
+		told++;
+		turnctl_doctor_tell(doctor, TURNCTL_WARNING, "qdisc", device,
+				    "where they must be shaped, have a router behind this host do it",
+				    "qdisc %s (%x:) shapes or sorts what leaves, and relayed packets "
+				    "are sent past it: they neither wait nor count", qdisc->kind,
+				    qdisc->handle >> 16);
+	}
+	if (!told && tc->qdiscs)
+		turnctl_doctor_tell(doctor, TURNCTL_FINE, "qdisc", device, NULL,
+				    "qdisc %s does not shape", tc->qdisc[0].kind);
+}
+
+static void tell_filters(const struct turnctl_doctor *doctor, const char *device,
+			 const struct turnctl_traffic *tc)
+{
+	const struct turnctl_traffic_filter *filter;
+	char what[128];
+	int i;
+
+	for (i = 0; i < tc->filters; i++) {
+		filter = &tc->filter[i];
+		if (filter->id && turnctl_program_owner(filter->id))
+			continue;
+		if (filter->id)
+			snprintf(what, sizeof(what), "program '%s' (%s, id %u)", filter->name,
+				 filter->kind, filter->id);
+		else
+			snprintf(what, sizeof(what), "filter %s (preference %u)", filter->kind,
+				 filter->pref);
+		turnctl_doctor_tell(doctor, TURNCTL_WARNING, "filter", device,
+				    "what it must see needs an XDP program before turnctl's",
+				    "TC %s at %s does not see what is relayed", what,
+				    filter->egress ? "egress" : "ingress");
+	}
+}
+
+void turnctl_doctor_queues(const struct turnctl_doctor *doctor,
+			   const struct turnctl_patient *patient)
+{
+	const char *device = patient->link.name;
+	struct turnctl_error err;
+	struct turnctl_traffic tc;
+
+	if (turnctl_traffic_read(patient->link.ifindex, &tc, &err)) {
+		turnctl_doctor_tell(doctor, TURNCTL_WARNING, "qdisc", device,
+				    "look at 'tc qdisc show' and 'tc filter show'", "%s",
+				    err.text);
+		return;
+	}
+	tell_qdiscs(doctor, device, &tc);
+	tell_filters(doctor, device, &tc);
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "doctor_tc.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "netlink.h"
+
+/* Linux 6.6; Debian 12's headers are older */
+#define ATTACH_TCX_INGRESS 46
+#define ATTACH_TCX_EGRESS 47
+#define NO_RATE 0xffffffffU
+
+struct reader {
+	struct turnctl_traffic *tc;
+	int ifindex;
+	bool egress;
+};
+
+static void copy_text(char *to, size_t size, struct nlattr *from)
+{
+	snprintf(to, size, "%.*s", from ? nla_len(from) : 0,
+		 from ? (const char *)nla_data(from) : "");
+}
+
+static int take_qdisc(struct nl_msg *msg, void *data)
+{
+	struct nlmsghdr *nlh = nlmsg_hdr(msg);
+	struct nlattr *attr[TCA_MAX + 1], *fq[TCA_FQ_MAX + 1];
+	const struct tcmsg *header = nlmsg_data(nlh);
+	struct reader *reader = data;
+	struct turnctl_traffic_qdisc *qdisc;
+
+	if (nlh->nlmsg_type != RTM_NEWQDISC || header->tcm_ifindex != reader->ifindex ||
+	    reader->tc->qdiscs == TURNCTL_TRAFFIC_MOST ||
+	    nlmsg_parse(nlh, sizeof(*header), attr, TCA_MAX, NULL) < 0)
+		return NL_OK;
+	qdisc = &reader->tc->qdisc[reader->tc->qdiscs];
+	copy_text(qdisc->kind, sizeof(qdisc->kind), attr[TCA_KIND]);
+	if (!strcmp(qdisc->kind, "clsact") || !strcmp(qdisc->kind, "ingress"))
+		return NL_OK;
+	qdisc->handle = header->tcm_handle;
+	if (!strcmp(qdisc->kind, "fq") && attr[TCA_OPTIONS] &&
+	    !nla_parse_nested(fq, TCA_FQ_MAX, attr[TCA_OPTIONS], NULL) &&
+	    fq[TCA_FQ_FLOW_MAX_RATE])
+		qdisc->paces = nla_get_u32(fq[TCA_FQ_FLOW_MAX_RATE]) != NO_RATE;
+	reader->tc->qdiscs++;
+	return NL_OK;
+}
+
+static bool is_known(const struct turnctl_traffic *tc, const struct turnctl_traffic_filter *filter)
+{
+	int i;
+
+	/* a filter of several elements is one */
+	for (i = 0; i < tc->filters; i++)
+		if (tc->filter[i].egress == filter->egress && tc->filter[i].pref == filter->pref &&
+		    tc->filter[i].id == filter->id && !strcmp(tc->filter[i].kind, filter->kind))
+			return true;
+	return false;
+}
+
+static int take_filter(struct nl_msg *msg, void *data)
+{
+	struct nlmsghdr *nlh = nlmsg_hdr(msg);
+	struct nlattr *attr[TCA_MAX + 1], *bpf[TCA_BPF_MAX + 1];
+	const struct tcmsg *header = nlmsg_data(nlh);
+	struct reader *reader = data;
+	struct turnctl_traffic_filter *filter;
+
+	/* without a handle it is but the head of those that follow */
+	if (nlh->nlmsg_type != RTM_NEWTFILTER || !header->tcm_handle ||
+	    reader->tc->filters == TURNCTL_TRAFFIC_MOST ||
+	    nlmsg_parse(nlh, sizeof(*header), attr, TCA_MAX, NULL) < 0)
+		return NL_OK;
+	filter = &reader->tc->filter[reader->tc->filters];
+	memset(filter, 0, sizeof(*filter));
+	copy_text(filter->kind, sizeof(filter->kind), attr[TCA_KIND]);
+	filter->pref = TC_H_MAJ(header->tcm_info) >> 16;
+	filter->egress = reader->egress;
+	if (!strcmp(filter->kind, "bpf") && attr[TCA_OPTIONS] &&
+	    !nla_parse_nested(bpf, TCA_BPF_MAX, attr[TCA_OPTIONS], NULL)) {
+		copy_text(filter->name, sizeof(filter->name), bpf[TCA_BPF_NAME]);
+		if (bpf[TCA_BPF_ID])
+			filter->id = nla_get_u32(bpf[TCA_BPF_ID]);
+	}
+	if (!is_known(reader->tc, filter))
+		reader->tc->filters++;
+	return NL_OK;
+}
+
+static int dump(int type, __u32 parent, int (*take)(struct nl_msg *, void *), struct reader *reader)
+{
+	struct tcmsg header = { .tcm_ifindex = reader->ifindex, .tcm_parent = parent };
+	struct nl_sock *sock;
+	int code = turnctl_netlink_open(&sock);
+
+	if (code)
+		return code;
+	code = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, take, reader);
+	if (code >= 0)
+		code = nl_send_simple(sock, type, NLM_F_DUMP, &header, sizeof(header));
+	if (code >= 0)
+		code = nl_recvmsgs_default(sock);
+	nl_socket_free(sock);
+	return code < 0 ? -turnctl_netlink_errno(code) : 0;
+}
+
+/* Programs at a tcx hook; a kernel before 6.6 has none. */
+static void read_tcx(struct turnctl_traffic *tc, int ifindex, bool egress)
+{
+	struct bpf_prog_info info;
+	__u32 ids[TURNCTL_TRAFFIC_MOST], size, i;
+	LIBBPF_OPTS(bpf_prog_query_opts, opts, .prog_ids = ids, .prog_cnt = TURNCTL_TRAFFIC_MOST);
+	struct turnctl_traffic_filter *filter;
+	int fd;
+
+	if (bpf_prog_query_opts(ifindex, egress ? ATTACH_TCX_EGRESS : ATTACH_TCX_INGRESS, &opts))
+		return;
+	for (i = 0; i < opts.prog_cnt && tc->filters < TURNCTL_TRAFFIC_MOST; i++) {
+		filter = &tc->filter[tc->filters++];
+		*filter = (struct turnctl_traffic_filter){ .kind = "tcx", .id = ids[i], .egress = egress };
+		fd = bpf_prog_get_fd_by_id(ids[i]);
+		size = sizeof(info);
+		memset(&info, 0, sizeof(info));
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size))
+			snprintf(filter->name, sizeof(filter->name), "%s", info.name);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+int turnctl_traffic_read(int ifindex, struct turnctl_traffic *tc, struct turnctl_error *err)
+{
+	struct reader reader = { .tc = tc, .ifindex = ifindex };
+	int code, egress;
+
+	memset(tc, 0, sizeof(*tc));
+	code = dump(RTM_GETQDISC, 0, take_qdisc, &reader);
+	for (egress = 0; egress < 2 && !code; egress++) {
+		reader.egress = egress;
+		/* a device without such a qdisc has no filters, and the dump is empty */
+		code = dump(RTM_GETTFILTER,
+			    TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS),
+			    take_filter, &reader);
+		read_tcx(tc, ifindex, egress);
+	}
+	return code ? turnctl_fail_errno(err, -code, "cannot read the qdiscs and filters of "
+					 "device %d", ifindex)
+		    : 0;
+}
