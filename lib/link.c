@@ -217,11 +217,10 @@ static int find_vlans(struct vlans *vlans)
 	return 0;
 }
 
-/* rx-vlan-offload: 1, 0 or a negative errno. */
-static int takes_tags_off(const struct turnctl_link *link)
+/* 0 or a negative errno. @command begins with ETHTOOL_* */
+static int ethtool(const struct turnctl_link *link, void *command)
 {
-	struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
-	struct ifreq request = { .ifr_data = (void *)&flags };
+	struct ifreq request = { .ifr_data = command };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int code = 0;
 
@@ -231,6 +230,15 @@ static int takes_tags_off(const struct turnctl_link *link)
 	if (ioctl(fd, SIOCETHTOOL, &request))
 		code = -errno;
 	close(fd);
+	return code;
+}
+
+/* rx-vlan-offload: 1, 0 or a negative errno. */
+static int takes_tags_off(const struct turnctl_link *link)
+{
+	struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
+	int code = ethtool(link, &flags);
+
 	return code ? code : !!(flags.data & ETH_FLAG_RXVLAN);
 }
 
@@ -253,4 +261,22 @@ int turnctl_link_hides_tags(const struct turnctl_link *link, char names[TURNCTL_
 		return turnctl_fail_errno(err, -ret, "%s: cannot read its rx-vlan-offload",
 					  link->name);
 	return ret ? TURNCTL_TAGS_OFFLOADED : TURNCTL_TAGS_IN_FRAME;
+}
+
+/* ---- queues ---------------------------------------------------------------------------------- */
+
+int turnctl_link_queues(const struct turnctl_link *link, struct turnctl_queues *queues)
+{
+	struct ethtool_drvinfo driver = { .cmd = ETHTOOL_GDRVINFO };
+	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
+	int code = ethtool(link, &driver);
+
+	if (!code)
+		code = ethtool(link, &channels);
+	if (code)
+		return code;
+	snprintf(queues->driver, sizeof(queues->driver), "%.31s", driver.driver);
+	queues->now = channels.combined_count;
+	queues->most = channels.max_combined;
+	return 0;
 }

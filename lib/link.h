@@ -60,4 +60,12 @@ enum turnctl_tags { TURNCTL_TAGS_IN_FRAME, TURNCTL_TAGS_OFFLOADED, TURNCTL_TAGS_
 int turnctl_link_hides_tags(const struct turnctl_link *link, char names[TURNCTL_VLAN_NAMES],
 			    struct turnctl_error *err);
 
+struct turnctl_queues {
+	char driver[32];
+	unsigned int now, most; /* pairs of them, "combined" of ethtool -l */
+};
+
+/* A negative errno if the driver does not tell. */
+int turnctl_link_queues(const struct turnctl_link *link, struct turnctl_queues *queues);
+
 #endif

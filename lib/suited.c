@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+
 #include "log.h"
 #include "probe.h"
 
@@ -16,6 +20,8 @@ static const char *other_way(const char *kind)
 {
 	if (!strcmp(kind, "bridge") || !strcmp(kind, "team"))
 		return ", or attach to its ports";
+	if (!strcmp(kind, "bond"))
+		return ", attach to its ports, or choose another bonding mode";
 	if (!strcmp(kind, "ipvlan"))
 		return ", or attach to the device below it";
 	return "";
@@ -68,6 +74,29 @@ static int check_tags(const struct turnctl_link *link, struct turnctl_error *err
 	return tags;
 }
 
+/*
+ * virtio_net gives XDP a transmit queue for each CPU beside those that are in use, and when there
+ * is no room, has it share these. But with more in use than there are CPUs it takes one that does
+ * not exist (virtnet_xdp_get_sq(), since Linux 5.13): the first redirect to the device is a kernel
+ * panic. While a program is there, the numbers are no longer those of before.
+ */
+static int check_queues(const struct turnctl_link *link, struct turnctl_error *err)
+{
+	unsigned int cpus = libbpf_num_possible_cpus();
+	struct turnctl_queues queues;
+	__u32 id = 0;
+
+	if (turnctl_link_queues(link, &queues) || strcmp(queues.driver, "virtio_net") ||
+	    queues.now <= cpus || queues.now + cpus <= queues.most ||
+	    (!bpf_xdp_query_id(link->ifindex, XDP_FLAGS_DRV_MODE, &id) && id))
+		return 0;
+	return turnctl_fail(err, EOPNOTSUPP,
+			    "%s has %u of at most %u queues in use, on %u CPUs: virtio_net would "
+			    "send redirected frames by queues that it does not have, and crash; "
+			    "have it use fewer with 'ethtool -L %s combined %u', or use --mode "
+			    "skb", link->name, queues.now, queues.most, cpus, link->name, cpus);
+}
+
 int turnctl_suited(const struct turnctl_link *link, enum turn_mode mode, struct turnctl_error *err)
 {
 	int code;
@@ -89,12 +118,14 @@ int turnctl_suited(const struct turnctl_link *link, enum turn_mode mode, struct 
 	code = check_tags(link, err);
 	if (!code && mode == TURN_NATIVE)
 		code = check_native(link, err);
+	if (!code && mode == TURN_NATIVE)
+		code = check_queues(link, err);
 	return code;
 }
 
 /* ---- what the kernel refused ----------------------------------------------------------------- */
 
-/* The next step for what drivers say; the last one is for all that is not known. */
+/* The next step for what drivers say. --mode skb is good for all. */
 static void next_step(const struct turnctl_chain_plan *plan, const char *words, char *text,
 		      size_t size)
 {
@@ -105,12 +136,11 @@ static void next_step(const struct turnctl_chain_plan *plan, const char *words, 
 		{ "GRO_HW", "turn it off with 'ethtool -K %s rx-gro-hw off', if the device lets "
 			    "you, or " },
 		{ "LRO", "turn it off with 'ethtool -K %s lro off', or " },
-		{ "MTU", "lower the MTU there, or " },
-		{ "page", "lower the MTU of %s, or " },
-		{ "ring", "use fewer queues ('ethtool -L %s'), or " },
-		{ "queue", "use fewer queues ('ethtool -L %s'), or " },
-		{ "bonding mode", "choose another mode for %s, attach to its ports, or " },
-		{ "Slave", "see the ports of %s, or " },
+		{ "MTU", "lower it ('ip link set %s mtu 1500', or of a veth's far end), or " },
+		{ "ring", "use fewer queues ('ethtool -L %s combined N'), or " },
+		{ "queue", "use fewer queues ('ethtool -L %s combined N'), or " },
+		{ "bonding mode", "choose another for %s, attach to its ports, or " },
+		{ "Slave", "attach to the ports of %s that can, or " },
 	};
 	size_t i, used;
 

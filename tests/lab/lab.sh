@@ -13,7 +13,7 @@
 #   lab_spawn NODE CMD… the same in the background, to be killed by lab_down; sets LAB_PID
 #   lab_kill PID…       ends what lab_spawn started, and waits for it
 #   lab_coturn [OPT…]   starts coturn and waits until it listens; sets LAB_COTURN_PID. Its addresses are LAB_COTURN_IPS,
-#                       which lab_up sets
+#                       which lab_up sets, and LAB_COTURN_IN is a command that runs it, if it is not to run just so
 #   lab_peer            starts the echoing peer (turnutils_peer)
 #   lab_wait S CMD…     until CMD succeeds, at most S seconds
 #   lab_down            ends the processes and removes the namespaces
@@ -27,7 +27,7 @@ LAB_USER=demo LAB_PASSWORD=demo LAB_REALM=lab.test
 # offloading sender would have left (csum_is_partial), and goes to the server.
 LAB_RELAY_PORTS=(51000 51999)
 LAB_ID="lab$$"
-LAB_PIDS=() LAB_NODES=() LAB_AT_EXIT=()
+LAB_PIDS=() LAB_NODES=() LAB_AT_EXIT=() LAB_COTURN_IN=()
 LAB_TMP='' LAB_PID='' LAB_COTURN_PID='' LAB_BPFFS=''
 
 lab_die() { echo "lab: $*" >&2; exit 1; }
@@ -170,10 +170,8 @@ lab_up() {
 	lab_bpffs
 	LAB_TMP=$(mktemp -d "${TMPDIR:-/tmp}/$LAB_ID.XXXXXX")
 	lab_node client server peer
-	case $1 in
-	one | two | paths | router) "lab_layout_$1" ;;
-	*) lab_die "no such layout: $1 (one, two, paths, router)" ;;
-	esac
+	declare -F "lab_layout_$1" >/dev/null || lab_die "no such layout: $1 (one, two, paths, router)"
+	"lab_layout_$1"
 	LAB_COTURN_IPS=(--listening-ip "$LAB_SERVER_IP" --relay-ip "$LAB_RELAY_IP")
 }
 
@@ -193,7 +191,7 @@ lab_down() {
 lab_coturn() {
 	[[ $* == *--cli-password* ]] || set -- --no-cli "$@"
 	: >"$LAB_TMP/turn.conf"
-	lab_spawn server turnserver -c "$LAB_TMP/turn.conf" --userdb "$LAB_TMP/turndb" \
+	lab_spawn server "${LAB_COTURN_IN[@]}" turnserver -c "$LAB_TMP/turn.conf" --userdb "$LAB_TMP/turndb" \
 		--log-file "$LAB_TMP/coturn.log" --simple-log --pidfile "$LAB_TMP/coturn.pid" \
 		--listening-port $LAB_PORT "${LAB_COTURN_IPS[@]}" \
 		--min-port "${LAB_RELAY_PORTS[0]}" --max-port "${LAB_RELAY_PORTS[1]}" \
