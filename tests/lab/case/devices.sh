@@ -314,9 +314,16 @@ plug_card() {
 	card=$(wire_card "$1" "$2")
 	ip link set "$card" down netns "$LAB_ID-$node"
 	ip -n "$LAB_ID-$node" link set "$card" name "$dev"
+	LAB_AT_EXIT+=("unplug_card $node $dev $card")
 	[[ $addr == "$3" ]] || ip -n "$LAB_ID-$node" addr add "$addr" dev "$dev"
 	[[ $node == server ]] || full_checksums "$node" "$dev"
 	ip -n "$LAB_ID-$node" link set "$dev" up
+}
+# It comes back by itself, but later, and with the name that it had there, which the next laboratory cannot give then.
+unplug_card() { # NODE DEV NAME
+	ip -n "$LAB_ID-$1" link set "$2" down
+	ip -n "$LAB_ID-$1" link set "$2" name "$3"
+	ip -n "$LAB_ID-$1" link set "$3" netns $$
 }
 lab_layout_cards_one() {
 	local dev
