@@ -8,6 +8,7 @@
 #include <xdp/libxdp.h>
 
 #include "hint.h"
+#include "kernel.h"
 #include "names.h"
 #include "objects.h"
 #include "owner.h"
@@ -88,8 +89,10 @@ static int check_freplace(const struct turnctl_chain_plan *plan, struct turnctl_
 	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1)
 		return 0;
 	return turnctl_fail(err, EOPNOTSUPP,
-			    "this kernel cannot chain XDP programs (it refuses freplace); --fused "
+			    "this kernel cannot chain XDP programs (it %s); --fused "
 			    "installs one program instead, and %s must then run no other",
+			    turnctl_kernel_has_btf() ? "refuses freplace"
+						     : "has no BTF, CONFIG_DEBUG_INFO_BTF",
 			    plan->device);
 }
 

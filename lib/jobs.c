@@ -6,6 +6,7 @@
 
 #include "configure.h"
 #include "egress.h"
+#include "kernel.h"
 #include "names.h"
 #include "suited.h"
 
@@ -19,6 +20,7 @@ int turnctl_jobs_find(const char *instance, const struct turnctl_attach *attach,
 		return turnctl_fail(err, EINVAL, "more than %d relay devices", TURN_DEVICES - 1);
 	jobs->instance = instance;
 	jobs->count = attach->relays + 1;
+	code = turnctl_kernel_check(err);
 	for (i = 0; i < jobs->count && !code; i++) {
 		struct turnctl_link *link = &jobs->job[i].link;
 

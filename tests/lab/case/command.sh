@@ -453,3 +453,22 @@ case_skb_mode() {
 	relays 12 0,1,3,4,100,1400
 	holds "status" "$(ctl -j status)" '.devices[0].mode == "skb"'
 }
+
+# Of the kernel's release, not of what it lacks first: attach says one sentence, and leaves nothing.
+case_kernel_too_old() {
+	local major minor install
+	IFS=.- read -r major minor _ < <(uname -r)
+	((major < 6 || (major == 6 && minor < 1))) || skip "needs a kernel before Linux 6.1"
+	lab_up one
+	for install in --chain --fused --dry-run; do
+		gives 1 "^turnctl: turnctl needs Linux 6\.1 or newer, and this is Linux $major\.$minor[^;]*; boot a newer kernel$" \
+			attach srv0 "$install"
+		[[ $(ctl attach srv0 "$install" 2>&1 | wc -l) == 1 ]] || fail "attach $install says more than that"
+	done
+	[[ ! -e /sys/fs/bpf/turnctl/$instance ]] || fail "pins are left"
+	[[ $(on_server ip -d link show dev srv0) != *prog/xdp* ]] || fail "a program is left"
+	# what asks for nothing of the kernel works
+	gives 3 'nothing is attached' status
+	gives 3 'nothing is attached' detach --all
+	gives 0 '^turnctl ' version
+}

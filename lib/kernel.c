@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "kernel.h"
+
+#include <stdio.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+int turnctl_kernel_check(struct turnctl_error *err)
+{
+	unsigned int major, minor;
+	struct utsname name;
+
+	/* what does not look like a version may be anything, and is left to try */
+	if (uname(&name) || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+		return 0;
+	if (major > TURNCTL_KERNEL_MAJOR ||
+	    (major == TURNCTL_KERNEL_MAJOR && minor >= TURNCTL_KERNEL_MINOR))
+		return 0;
+	return turnctl_fail(err, EOPNOTSUPP, "turnctl needs Linux %d.%d or newer, and this is "
+			    "Linux %s; boot a newer kernel", TURNCTL_KERNEL_MAJOR,
+			    TURNCTL_KERNEL_MINOR, name.release);
+}
+
+bool turnctl_kernel_has_btf(void)
+{
+	return !access("/sys/kernel/btf/vmlinux", F_OK);
+}
