@@ -13,6 +13,26 @@
 #include "log.h"
 #include "probe.h"
 
+/* Of a bond, calls @check for each port, until one is refused; of other devices there are none. */
+static int each_port(const struct turnctl_link *bond,
+		     int (*check)(const struct turnctl_link *port, const void *data,
+				  struct turnctl_error *err),
+		     const void *data, struct turnctl_error *err)
+{
+	struct turnctl_link *links;
+	size_t count, i;
+	int code;
+
+	if (strcmp(bond->kind, "bond"))
+		return 0;
+	code = turnctl_links_read(&links, &count, err);
+	for (i = 0; !code && i < count; i++)
+		if (links[i].master == bond->ifindex)
+			code = check(&links[i], data, err);
+	free(links);
+	return code;
+}
+
 /* ---- no native XDP --------------------------------------------------------------------------- */
 
 /* What else than --mode skb there is for devices that lead to others. */
@@ -80,7 +100,8 @@ static int check_tags(const struct turnctl_link *link, struct turnctl_error *err
  * not exist (virtnet_xdp_get_sq(), since Linux 5.13): the first redirect to the device is a kernel
  * panic. While a program is there, the numbers are no longer those of before.
  */
-static int check_queues(const struct turnctl_link *link, struct turnctl_error *err)
+static int check_queues(const struct turnctl_link *link, const void *data __attribute__((unused)),
+			struct turnctl_error *err)
 {
 	unsigned int cpus = libbpf_num_possible_cpus();
 	struct turnctl_queues queues;
@@ -119,7 +140,9 @@ int turnctl_suited(const struct turnctl_link *link, enum turn_mode mode, struct 
 	if (!code && mode == TURN_NATIVE)
 		code = check_native(link, err);
 	if (!code && mode == TURN_NATIVE)
-		code = check_queues(link, err);
+		code = check_queues(link, NULL, err);
+	if (!code && mode == TURN_NATIVE)
+		code = each_port(link, check_queues, NULL, err);
 	return code;
 }
 
@@ -164,7 +187,8 @@ int turnctl_suited_explain(const struct turnctl_chain_plan *plan, int code, cons
 	    (!words[0] || strcasestr(words, "driver does not support")) &&
 	    !turnctl_link_by_index(plan->ifindex, &link, NULL))
 		return no_native(&link, err);
-	if (!words[0])
+	/* what has come to the device since it was looked at */
+	if (!words[0] || code == -EBUSY || code == -EEXIST)
 		return turnctl_fail(err, -code, "cannot attach to %s: %s (-v shows more)",
 				    plan->device, otherwise);
 	if (plan->mode != TURN_NATIVE)
@@ -177,56 +201,56 @@ int turnctl_suited_explain(const struct turnctl_chain_plan *plan, int code, cons
 
 /* ---- after the attach ------------------------------------------------------------------------ */
 
-static int loses(const struct turnctl_link *link, const char *bond, const char *verb,
+struct trial {
+	const char *bond; /* the device is a port of, or NULL */
+	const __u8 *mac;  /* to try from; NULL: only by asking */
+};
+
+static int loses(const struct turnctl_link *link, const struct trial *trial,
 		 struct turnctl_error *err)
 {
 	char port[2 * IFNAMSIZ] = "";
 
-	if (bond)
+	if (trial->bond)
 		snprintf(port, sizeof(port), " by its port %s", link->name);
 	return turnctl_fail(err, EOPNOTSUPP,
-			    "%s %s every relayed frame%s, since %s driver does not "
-			    "transmit redirected frames in native mode%s; use --mode skb",
-			    bond ? bond : link->name, verb, port, bond ? "that" : "its",
+			    "%s %s every relayed frame%s, since %s driver does not transmit "
+			    "redirected frames in native mode%s; use --mode skb",
+			    trial->bond ? trial->bond : link->name,
+			    trial->mac ? "would lose" : "loses", port, trial->bond ? "that" : "its",
 			    strcmp(link->kind, "veth")
 				    ? ""
 				    : " (the far end of a veth must be up and have GRO on, "
 				      "'ethtool -K FAR-END gro on', or an XDP program)");
 }
 
-/* One device: @try (what to send from) NULL: only by asking. */
-static int check_transmits(const struct turnctl_link *link, const char *bond, const __u8 *try,
+static int check_transmits(const struct turnctl_link *link, const void *data,
 			   struct turnctl_error *err)
 {
+	const struct trial *trial = data;
 	__u64 features;
 	int transmits;
 
-	if (try)
-		transmits = turnctl_xdp_transmits(link->ifindex, link->name, try, err);
+	/* a bond's port that is out of use cannot be tried */
+	if (trial->bond && !link->carrier)
+		return 0;
+	if (trial->mac)
+		transmits = turnctl_xdp_transmits(link->ifindex, link->name, trial->mac, err);
 	else
 		transmits = turnctl_xdp_features(link->ifindex, &features) ||
 			    (features & TURNCTL_XDP_XMIT);
 	if (transmits)
 		return transmits < 0 ? transmits : 0;
-	return loses(link, bond, try ? "would lose" : "loses", err);
+	return loses(link, trial, err);
 }
 
-/* A bond hands a frame to one of its ports, and takes another at any time. One that is out of use
- * cannot be tried. */
-static int check_ports(const struct turnctl_link *bond, const __u8 *try, struct turnctl_error *err)
+/* A bond hands a frame to one of its ports, and takes another at any time. */
+static int check_all(const struct turnctl_link *link, const __u8 *mac, struct turnctl_error *err)
 {
-	struct turnctl_link *links;
-	size_t count, i;
-	int code;
+	const struct trial port = { .bond = link->name, .mac = mac }, self = { .mac = mac };
+	int code = each_port(link, check_transmits, &port, err);
 
-	if (strcmp(bond->kind, "bond"))
-		return 0;
-	code = turnctl_links_read(&links, &count, err);
-	for (i = 0; !code && i < count; i++)
-		if (links[i].master == bond->ifindex && links[i].carrier)
-			code = check_transmits(&links[i], bond->name, try, err);
-	free(links);
-	return code;
+	return code ? code : check_transmits(link, &self, err);
 }
 
 int turnctl_suited_transmits(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
@@ -237,20 +261,11 @@ int turnctl_suited_transmits(const struct turnctl_chain_plan *plan, struct turnc
 	if (plan->mode != TURN_NATIVE)
 		return 0;
 	code = turnctl_link_by_index(plan->ifindex, &link, err);
-	if (!code)
-		code = check_ports(&link, plan->self.mac, err);
-	if (!code)
-		code = check_transmits(&link, NULL, plan->self.mac, err);
-	return code;
+	return code ? code : check_all(&link, plan->self.mac, err);
 }
 
 int turnctl_suited_still(const struct turnctl_link *link, enum turn_mode mode,
 			 struct turnctl_error *err)
 {
-	int code;
-
-	if (mode != TURN_NATIVE)
-		return 0;
-	code = check_ports(link, NULL, err);
-	return code ? code : check_transmits(link, NULL, NULL, err);
+	return mode == TURN_NATIVE ? check_all(link, NULL, err) : 0;
 }
