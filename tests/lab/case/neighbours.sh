@@ -148,7 +148,7 @@ nb_up_is() { # FILTER
 	nb_to_peer "$1"
 }
 case_neighbours_redirects_elsewhere() {
-	local seen
+	local seen beats
 	lab_up paths
 	LAB_DEVICES=(srv0 srv1)
 	lab_coturn
@@ -160,8 +160,10 @@ case_neighbours_redirects_elsewhere() {
 	content
 	nb_put nb_away srv1 egress first
 	nb_told nb_away srv1
+	beats=$(channel | jq .to_peer.heartbeats)
 	flows 100
 	lab_wait 60 nb_up_is '.state == "suspended" and .reason == "unconfirmed"' || fail "still offloaded: $(channel)"
+	holds "its heartbeats until then" "$(channel)" ".to_peer.heartbeats <= $beats + 4"
 	mark
 	seen=$(nb_count nb_away)
 	t up c 0x4000 p 10 100
@@ -229,11 +231,11 @@ case_neighbours_filters() {
 	lab_coturn
 	on_server tc qdisc add dev srv0 clsact
 	for hook in ingress egress; do
-		on_server tc filter add dev srv0 $hook pref 10 protocol ip u32 match u32 0 0 classid 1:1
-		nb_filter $hook 11 flower ip_proto udp dst_port 9 action drop
-		nb_filter $hook 12 matchall action ok
+		nb_filter $hook 10 flower ip_proto udp dst_port 9 action drop
+		nb_filter $hook 11 matchall action continue
+		on_server tc filter add dev srv0 $hook pref 12 protocol ip u32 match u32 0 0 classid 1:1   # and ends it
 	done
-	! on_server tc filter show dev srv0 egress | grep -q 'pref 11' || drops=1
+	! on_server tc filter show dev srv0 egress | grep -q 'pref 10' || drops=1
 	before=$(nb_theirs) ingress=$(nb_prefs ingress)
 	attach
 	! nb_has_tcx || nb_still "$before"
