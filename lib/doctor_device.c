@@ -75,10 +75,18 @@ static void tell_fit(const struct turnctl_doctor *doctor, const struct turnctl_l
 	};
 	struct turnctl_chain chain;
 	struct turnctl_error err;
-	int i;
+	int code, i;
 
-	if (turnctl_chain_check(&plan, &err) ||
-	    turnctl_chain_read(link->ifindex, 0, &chain, &err)) {
+	code = turnctl_chain_read(link->ifindex, 0, &chain, &err);
+	if (!code && !doctor->chains && chain.count && !chain.program[0].owner) {
+		turnctl_doctor_tell(doctor, TURNCTL_PROBLEM, "programs", link->name,
+				    "take it off, or boot a kernel that can chain XDP programs",
+				    "it runs XDP program '%s' (id %u), and this kernel cannot run "
+				    "turnctl's beside it", chain.program[0].name,
+				    chain.program[0].id);
+		return;
+	}
+	if (code || turnctl_chain_check(&plan, &err)) {
 		turnctl_doctor_tell(doctor, TURNCTL_PROBLEM, "programs", link->name, NULL, "%s",
 				    err.text);
 		return;

@@ -119,6 +119,78 @@ static char *list_ruleset(const struct library *library, unsigned int flags,
 	return text;
 }
 
+/* ---- devices of chains, which libnftables 1.0.6 leaves out of its JSON ------------------------- */
+
+/* The line behind the next one that begins with @begins, or NULL. */
+static const char *line_behind(const char *line, const char *begins)
+{
+	const char *next;
+
+	for (; line && *line; line = next) {
+		next = strchr(line, '\n');
+		next = next ? next + 1 : NULL;
+		if (!strncmp(line, begins, strlen(begins)))
+			return next;
+	}
+	return NULL;
+}
+
+/* The names in "... hook ingress device "a" priority ..." or "... devices = { a, b } priority ...". */
+static struct json_object *read_devices(const char *line)
+{
+	static const char *const between = " ={},\"";
+	const char *end = strstr(line, " priority "), *eol = strchr(line, '\n');
+	const char *at = strstr(line, " device");
+	struct json_object *names;
+
+	if (!at || !end || !eol || end > eol || at > end)
+		return NULL;
+	names = json_object_new_array();
+	at += strlen(" device");
+	at += *at == 's';
+	for (at += strspn(at, between); at < end; at += strspn(at, between)) {
+		size_t length = strcspn(at, between);
+
+		json_object_array_add(names, json_object_new_string_len(at, (int)length));
+		at += length;
+	}
+	return names;
+}
+
+static void add_devices(const struct turnctl_nft *nft, struct json_object *chain)
+{
+	const char *family = json_object_get_string(json_object_object_get(chain, "family"));
+	const char *table = json_object_get_string(json_object_object_get(chain, "table"));
+	const char *name = json_object_get_string(json_object_object_get(chain, "name"));
+	struct json_object *devices;
+	const char *line;
+	char begins[300];
+
+	if (!family || !table || !name || !json_object_object_get(chain, "hook") ||
+	    json_object_object_get(chain, "dev"))
+		return;
+	snprintf(begins, sizeof(begins), "table %s %s {", family, table);
+	line = line_behind(nft->text, begins);
+	snprintf(begins, sizeof(begins), "\tchain %s {", name);
+	line = line_behind(line, begins);
+	devices = line ? read_devices(line) : NULL;
+	if (devices)
+		json_object_object_add(chain, "dev", devices);
+}
+
+static void add_all_devices(const struct turnctl_nft *nft)
+{
+	struct json_object *all = json_object_object_get(nft->ruleset, "nftables");
+	size_t i;
+
+	for (i = 0; json_object_is_type(all, json_type_array) &&
+		    i < json_object_array_length(all); i++)
+		add_devices(nft, json_object_object_get(json_object_array_get_idx(all, i),
+							"chain"));
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+
 int turnctl_nft_read(struct turnctl_nft *nft, struct turnctl_error *err)
 {
 	struct library library;
@@ -139,8 +211,10 @@ int turnctl_nft_read(struct turnctl_nft *nft, struct turnctl_error *err)
 	}
 	free(json);
 	dlclose(library.handle);
-	if (nft->text)
+	if (nft->text) {
+		add_all_devices(nft);
 		return 0;
+	}
 	turnctl_nft_free(nft);
 	return -EIO;
 }

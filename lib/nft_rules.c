@@ -176,7 +176,7 @@ static void take_rule(struct turnctl_nft_walk *walk, struct course *course)
 	count = json_object_is_type(expr, json_type_array) ? json_object_array_length(expr) : 0;
 	for (i = 0; i < count && step(walk, course, json_object_array_get_idx(expr, i)); i++)
 		;
-	if (walk->iptables && course->verdict)
+	if (walk->iptables && (course->verdict || course->effects != TURNCTL_NFT_COUNTS))
 		course->effects &= ~TURNCTL_NFT_COUNTS;
 	if (!course->effects && course->tracked && course->verdict)
 		course->effects = TURNCTL_NFT_TRACKS;

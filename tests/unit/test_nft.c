@@ -385,6 +385,11 @@ static const struct rules_case {
 	{ "iptables for TCP", "ip", "INPUT", "filter", "input", "",
 	  PAYLOAD("tcp", "dport", "==", "3478") "," COUNTER ",{'xt':{'type':'target',"
 	  "'name':'LOG'}}", 0, 0, 0 },
+	{ "iptables sets DSCP", "ip", "OUTPUT", "route", "output", "",
+	  PAYLOAD("udp", "sport", "==", "3478") "," COUNTER ",{'mangle':{'key':{'payload':"
+	  "{'protocol':'ip','field':'dscp'}},'value':8}}", 1, TURNCTL_NFT_CHANGES, 10 },
+	{ "iptables only counts", "ip", "INPUT", "filter", "input", "", PORT "," COUNTER, 1,
+	  TURNCTL_NFT_COUNTS, 10 },
 	{ "iptables translates", "ip", "PREROUTING", "nat", "prerouting", "",
 	  PORT "," COUNTER ",{'xt':{'type':'target','name':'DNAT'}}", 1, TURNCTL_NFT_TRANSLATES,
 	  10 },
