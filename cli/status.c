@@ -71,6 +71,32 @@ problem(struct json_object *problems, const char *fmt, ...)
 	add_text(problems, text);
 }
 
+/* Are the device's programs where they should be, and does what stands before them hand on? */
+static void check_chain(const char *name, const struct turnctl_device_state *state,
+			const char *attach, struct json_object *problems)
+{
+	const struct turnctl_chain *chain = &state->chain;
+	const struct turnctl_chain_program *other = turnctl_chain_blinds(chain);
+	char why[160] = "";
+
+	if (chain->hollow)
+		snprintf(why, sizeof(why), "the dispatcher (id %u) has lost them and those of "
+			 "others, as by 'xdp-loader clean' in another network namespace; ",
+			 chain->hollow);
+	else if (!state->stages && chain->count && !chain->dispatcher)
+		snprintf(why, sizeof(why), "'%.64s' (id %u) runs instead, outside a dispatcher; "
+			 "once it is off ('ip link set dev %s %s off'), ", chain->program[0].name,
+			 chain->program[0].id, name, turnctl_chain_ip_word(chain->mode));
+	if (state->stages != state->expected)
+		problem(problems, "%s: %d of %d XDP programs are in place; %s%s puts them back",
+			name, state->stages, state->expected, why, attach);
+	if (other)
+		problem(problems, "%s: XDP program '%s' (id %u) runs before turnctl's and hands no "
+			"packet on, since XDP_PASS is not among its chain call actions, so the "
+			"server relays everything; 'xdp-loader unload %s --id %u' takes it off",
+			name, other->name, other->id, name, other->id);
+}
+
 static void check_device(const struct turnctl_instance *instance, const struct turn_config *config,
 			 const struct turnctl_device_state *state, struct json_object *problems)
 {
@@ -94,9 +120,7 @@ static void check_device(const struct turnctl_instance *instance, const struct t
 			detach.text);
 		return;
 	}
-	if (state->stages != state->expected)
-		problem(problems, "%s: %d of %d XDP programs are in place; %s puts them back", name,
-			state->stages, state->expected, attach.text);
+	check_chain(name, state, attach.text, problems);
 	if (state->stages && state->chain.mode != config->mode)
 		problem(problems, "%s: its programs run in %s mode, and the instance in %s mode; "
 			"%s changes them", name, turnctl_mode_name(state->chain.mode),

@@ -48,6 +48,9 @@ static void tell_job(const struct turnctl_job *job, void (*step)(const char *tex
 	if (turnctl_strays_read(plan->device, &stray, 1))
 		tell(step, "%s: programs that have lost their pins come off first", plan->device);
 	turnctl_chain_read(plan->ifindex, plan->id, &chain, NULL);
+	if (chain.hollow)
+		tell(step, "%s: an empty dispatcher (id %u) comes off first", plan->device,
+		     chain.hollow);
 	in_place = turnctl_chain_in_place(plan, &chain);
 	for (i = 0; i < chain.count; i++)
 		if (chain.program[i].ours)

@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <xdp/libxdp.h>
 
-#include "hint.h"
-#include "kernel.h"
-#include "names.h"
 #include "objects.h"
 #include "owner.h"
 
@@ -22,6 +22,8 @@ static const struct {
 	{ TURNCTL_STUN, false },
 	{ TURNCTL_HEARTBEAT, true },
 };
+
+#define READS 20 /* of a chain that changes meanwhile */
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -38,10 +40,49 @@ static void add_program(struct turnctl_chain *chain, const struct xdp_program *p
 	p->priority = prioritized ? xdp_program__run_prio(program) : 0;
 	p->owner = turnctl_is_stage(p->name) ? turnctl_program_owner(p->id) : 0;
 	p->ours = id && p->owner == id;
+	p->passes = !prioritized || xdp_program__chain_call_enabled(program, XDP_PASS);
 }
 
-int turnctl_chain_read(int ifindex, __u32 id, struct turnctl_chain *chain,
-		       struct turnctl_error *err)
+/* The programs in a dispatcher are links that target it; of fentry and the like (xdpdump), too. */
+static bool is_chained(const struct bpf_link_info *link, __u32 dispatcher)
+{
+	return link->type == BPF_LINK_TYPE_TRACING &&
+	       link->tracing.target_obj_id == dispatcher &&
+	       link->tracing.attach_type != BPF_TRACE_FENTRY &&
+	       link->tracing.attach_type != BPF_TRACE_FEXIT;
+}
+
+/* Does any program run in the dispatcher, pinned here, elsewhere, or not at all? */
+static bool runs_any(__u32 dispatcher)
+{
+	bool found = false;
+	__u32 link = 0;
+
+	errno = 0;
+	while (!found && !bpf_link_get_next_id(link, &link)) {
+		struct bpf_link_info info = {};
+		__u32 size = sizeof(info);
+		int fd = bpf_link_get_fd_by_id(link);
+
+		if (fd < 0)
+			continue;
+		found = !bpf_obj_get_info_by_fd(fd, &info, &size) && is_chained(&info, dispatcher);
+		close(fd);
+	}
+	return found || errno != ENOENT; /* when in doubt, it does */
+}
+
+/*
+ * libxdp pins by ifindex, and takes the pins of another network namespace's devices for old ones:
+ * 'xdp-loader clean' removes them, and the dispatcher stays, without a program. To libxdp it is
+ * then a program like any.
+ */
+static bool is_hollow(const struct xdp_program *main)
+{
+	return !strcmp(xdp_program__name(main), TURNCTL_DISPATCHER) && !runs_any(xdp_program__id(main));
+}
+
+static int read_once(int ifindex, __u32 id, struct turnctl_chain *chain, struct turnctl_error *err)
 {
 	struct xdp_program *program = NULL;
 	struct xdp_multiprog *multi;
@@ -60,10 +101,47 @@ int turnctl_chain_read(int ifindex, __u32 id, struct turnctl_chain *chain,
 	if (chain->dispatcher)
 		while ((program = xdp_multiprog__next_prog(program, multi)))
 			add_program(chain, program, id, true);
+	else if (is_hollow(xdp_multiprog__main_prog(multi)))
+		chain->hollow = xdp_program__id(xdp_multiprog__main_prog(multi));
 	else
 		add_program(chain, xdp_multiprog__main_prog(multi), id, false);
 	xdp_multiprog__close(multi);
 	return 0;
+}
+
+/* Whoever changes the chain puts another dispatcher in the place of this one, whose pins go then. */
+int turnctl_chain_read(int ifindex, __u32 id, struct turnctl_chain *chain,
+		       struct turnctl_error *err)
+{
+	__u32 before, after = 0;
+	int code, tries = 0;
+
+	bpf_xdp_query_id(ifindex, 0, &after);
+	do {
+		before = after;
+		code = read_once(ifindex, id, chain, err);
+		bpf_xdp_query_id(ifindex, 0, &after);
+	} while (before != after && ++tries < READS);
+	return code;
+}
+
+const struct turnctl_chain_program *turnctl_chain_blinds(const struct turnctl_chain *chain)
+{
+	const struct turnctl_chain_program *found = NULL;
+	int i;
+
+	for (i = chain->count - 1; i >= 0 && !chain->program[i].ours; i--)
+		;
+	for (; i >= 0; i--)
+		if (!chain->program[i].ours && !chain->program[i].passes)
+			found = &chain->program[i];
+	return found;
+}
+
+/* 'xdp off' is for the mode that the driver would choose. */
+const char *turnctl_chain_ip_word(enum turn_mode mode)
+{
+	return mode == TURN_SKB ? "xdpgeneric" : "xdp";
 }
 
 /* ---- planning -------------------------------------------------------------------------------- */
@@ -84,98 +162,12 @@ int turnctl_chain_stages(const struct turnctl_chain_plan *plan,
 	return count;
 }
 
-static int check_freplace(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
-{
-	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1)
-		return 0;
-	return turnctl_fail(err, EOPNOTSUPP,
-			    "this kernel cannot chain XDP programs (it %s); --fused "
-			    "installs one program instead, and %s must then run no other",
-			    turnctl_kernel_has_btf() ? "refuses freplace"
-						     : "has no BTF, CONFIG_DEBUG_INFO_BTF",
-			    plan->device);
-}
-
 int turnctl_chain_count(enum turn_role role, bool fused)
 {
 	struct turnctl_chain_plan plan = { .role = role, .fused = fused };
 	struct turnctl_chain_stage list[TURNCTL_CHAIN_STAGES];
 
 	return turnctl_chain_stages(&plan, list);
-}
-
-/* What runs beside turnctl's: the programs of others, the first one's place, and how many. */
-static int count_others(const struct turnctl_chain *chain, int *first)
-{
-	int i, count = 0;
-
-	for (i = chain->count - 1; i >= 0; i--) {
-		if (chain->program[i].owner)
-			continue;
-		*first = i;
-		count++;
-	}
-	return count;
-}
-
-static int check_no_instance(const struct turnctl_chain_plan *plan,
-			     const struct turnctl_chain *chain, struct turnctl_error *err)
-{
-	char name[TURNCTL_NAME];
-	int i;
-
-	for (i = 0; i < chain->count; i++) {
-		const struct turnctl_chain_program *p = &chain->program[i];
-
-		if (p->owner && turnctl_instance_of(p->owner, name) && strcmp(name, plan->instance))
-			return turnctl_fail(err, EBUSY, "%s already runs %s (id %u) of another "
-					    "instance; %s takes it off",
-					    plan->device, p->name, p->id,
-					    turnctl_hint(name, "detach %s", plan->device).text);
-	}
-	return 0;
-}
-
-int turnctl_chain_check(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
-{
-	struct turnctl_chain_stage list[TURNCTL_CHAIN_STAGES];
-	const struct turnctl_chain_program *other;
-	struct turnctl_chain chain;
-	int code, need, others, first = 0;
-
-	code = plan->fused ? 0 : check_freplace(plan, err);
-	if (!code)
-		code = turnctl_chain_read(plan->ifindex, plan->id, &chain, err);
-	if (!code)
-		code = check_no_instance(plan, &chain, err);
-	others = code ? 0 : count_others(&chain, &first);
-	if (!others)
-		return code;
-	other = &chain.program[first];
-	if (plan->fused)
-		return turnctl_fail(err, EBUSY,
-				    "%s already runs XDP program '%s' (id %u); --fused needs the "
-				    "device for itself: use --chain to run beside it",
-				    plan->device, other->name, other->id);
-	if (!chain.dispatcher)
-		return turnctl_fail(err, EBUSY,
-				    "%s already runs XDP program '%s' (id %u) outside a "
-				    "dispatcher; unload it with 'ip link set dev %s xdp off', or "
-				    "have it loaded by xdp-loader",
-				    plan->device, other->name, other->id, plan->device);
-	if (chain.mode != plan->mode)
-		return turnctl_fail(err, EBUSY,
-				    "%s already runs XDP programs in %s mode; attach with --mode "
-				    "%s, or reload them in %s mode",
-				    plan->device, turnctl_mode_name(chain.mode),
-				    turnctl_mode_name(chain.mode), turnctl_mode_name(plan->mode));
-	need = turnctl_chain_stages(plan, list);
-	if (others + need > 10)
-		return turnctl_fail(err, EBUSY,
-				    "%s already runs %d XDP programs, and a dispatcher holds 10: "
-				    "there is no room for %d more; unload some",
-				    plan->device, others, need);
-	return 0;
 }
 
 int turnctl_chain_verify(const struct turnctl_chain_plan *plan, struct turnctl_error *err)

@@ -15,6 +15,7 @@
 
 #define TURNCTL_CHAIN_MOST 16 /* libxdp's dispatcher has 10 slots */
 #define TURNCTL_CHAIN_STAGES 4
+#define TURNCTL_DISPATCHER "xdp_dispatcher" /* the name of libxdp's */
 
 struct turnctl_chain_program {
 	char name[64];
@@ -22,11 +23,13 @@ struct turnctl_chain_program {
 	unsigned int priority; /* 0 when it does not run in a dispatcher */
 	__u32 owner; /* of turnctl's: the id of its instance (owner.h); 0: somebody else's */
 	bool ours;   /* of the instance asked for */
+	bool passes; /* what it passes goes on to the next: XDP_PASS is a chain call action of it */
 };
 
 struct turnctl_chain {
 	enum turn_mode mode; /* 0: nothing attached */
 	bool dispatcher;     /* programs run in libxdp's dispatcher, in the order listed */
+	__u32 hollow;        /* the id of a dispatcher that has lost all its programs; count is 0 */
 	int count;
 	struct turnctl_chain_program program[TURNCTL_CHAIN_MOST];
 };
@@ -34,6 +37,9 @@ struct turnctl_chain {
 /* Reads what runs on @ifindex. @id: turnctl_instance_id(), 0 = none is ours. */
 int turnctl_chain_read(int ifindex, __u32 id, struct turnctl_chain *chain,
 		       struct turnctl_error *err);
+
+/* How `ip link set dev DEV ... off` calls the programs of this mode. */
+const char *turnctl_chain_ip_word(enum turn_mode mode);
 
 struct turnctl_chain_plan {
 	int ifindex;
@@ -76,7 +82,16 @@ bool turnctl_chain_in_place(const struct turnctl_chain_plan *plan,
  */
 int turnctl_chain_attach(const struct turnctl_chain_plan *plan, struct turnctl_error *err);
 
-/* Takes out the instance's programs, and nobody else's. No error if there are none. */
+/*
+ * Of a dispatcher's programs the first that is not the instance's, is before one that is, and does
+ * not hand packets on, so that those behind it see none; NULL if there is none.
+ */
+const struct turnctl_chain_program *turnctl_chain_blinds(const struct turnctl_chain *chain);
+
+/*
+ * Takes out the instance's programs, and nobody else's, and a hollow dispatcher, in which nobody's
+ * are left. No error if there is nothing.
+ */
 int turnctl_chain_detach(int ifindex, const char *device, __u32 id, struct turnctl_error *err);
 
 /* What a plan would attach, in order; returns how many. */

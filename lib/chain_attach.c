@@ -152,22 +152,25 @@ int turnctl_chain_attach(const struct turnctl_chain_plan *plan, struct turnctl_e
 
 /* ---- detaching ------------------------------------------------------------------------------- */
 
-static int detach_fused(int ifindex, const char *device, const struct turnctl_chain *chain,
-			struct turnctl_error *err)
+/* A program outside a dispatcher, or an empty dispatcher. */
+static int detach_single(int ifindex, const char *device, const struct turnctl_chain *chain,
+			 struct turnctl_error *err)
 {
 	__u32 flags = chain->mode == TURN_SKB ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE;
 	LIBBPF_OPTS(bpf_xdp_attach_opts, opts);
 	int code, fd;
 
 	/* only if it is still this one: someone may have put another in its place */
-	fd = bpf_prog_get_fd_by_id(chain->program[0].id);
+	fd = bpf_prog_get_fd_by_id(chain->hollow ? chain->hollow : chain->program[0].id);
 	if (fd < 0)
 		return 0;
 	opts.old_prog_fd = fd;
 	code = bpf_xdp_detach(ifindex, flags | XDP_FLAGS_REPLACE, &opts);
 	close(fd);
 	if (code && code != -EEXIST && code != -ENOENT)
-		return turnctl_fail_errno(err, -code, "cannot take turn_fused off %s", device);
+		return turnctl_fail_errno(err, -code, "cannot take %s off %s",
+					  chain->hollow ? "the empty dispatcher" : "turn_fused",
+					  device);
 	return 0;
 }
 
@@ -202,11 +205,13 @@ int turnctl_chain_detach(int ifindex, const char *device, __u32 id, struct turnc
 	int code, i;
 
 	code = turnctl_chain_read(ifindex, id, &chain, err);
+	if (!code && chain.hollow)
+		return detach_single(ifindex, device, &chain, err);
 	for (i = 0; !code && i < chain.count; i++) {
 		if (!chain.program[i].ours)
 			continue;
 		code = chain.dispatcher ? detach_chained(ifindex, device, id, err)
-					: detach_fused(ifindex, device, &chain, err);
+					: detach_single(ifindex, device, &chain, err);
 		break;
 	}
 	return code;
