@@ -461,7 +461,7 @@ case_kernel_too_old() {
 	((major < 6 || (major == 6 && minor < 1))) || skip "needs a kernel before Linux 6.1"
 	lab_up one
 	for install in --chain --fused --dry-run; do
-		gives 1 "^turnctl: turnctl needs Linux 6\.1 or newer, and this is Linux $major\.$minor[^;]*; boot a newer kernel$" \
+		gives 1 "^turnctl: turnctl needs Linux 6\.1 or newer, and this is Linux $major\.${minor}[^;]*; boot a newer kernel$" \
 			attach srv0 "$install"
 		[[ $(ctl attach srv0 "$install" 2>&1 | wc -l) == 1 ]] || fail "attach $install says more than that"
 	done
