@@ -9,7 +9,7 @@
   neighbour.py tcx PIN DEV ingress|egress first|last
                                            links it there; the link is pinned as PIN-link
   neighbour.py has-tcx DEV                 exit code 0 if the kernel has the hook
-  neighbour.py hook DEV ingress|egress     the programs at the tcx hook, in their order: their ids
+  neighbour.py hook DEV ingress|egress     the names of the programs at the tcx hook, in their order
   neighbour.py count PIN                   how many packets the program has seen
 
 As root, in the device's network namespace. The system call itself: Debian 12's bpftool does not know tcx.
@@ -21,7 +21,7 @@ import socket
 import struct
 import sys
 
-MAP_CREATE, LOOKUP, PROG_LOAD, OBJ_PIN, OBJ_GET, PROG_QUERY, LINK_CREATE = 0, 1, 5, 6, 7, 16, 28
+MAP_CREATE, LOOKUP, PROG_LOAD, OBJ_PIN, OBJ_GET, PROG_BY_ID, INFO, PROG_QUERY, LINK_CREATE = 0, 1, 5, 6, 7, 13, 15, 16, 28
 ARRAY, SCHED_CLS = 2, 3
 HOOKS = {"ingress": 46, "egress": 47}
 BEFORE = 1 << 3
@@ -127,8 +127,16 @@ def has_tcx(device):
         sys.exit(1)
 
 
+def name(program):
+    info = ctypes.create_string_buffer(80)       # struct bpf_prog_info, up to its name
+    fd, _ = bpf(PROG_BY_ID, struct.pack("=I", program))
+    bpf(INFO, struct.pack("=IIQ", fd, len(info), pointer(info)))
+    os.close(fd)
+    return info.raw[64:80].rstrip(b"\0").decode()
+
+
 def hook(device, which):
-    print(*programs(device, which))
+    print(*map(name, programs(device, which)))
 
 
 def count(path):

@@ -6,9 +6,14 @@
 
 nb() { on_server "$here/neighbour.py" "$@"; }
 nb_pin() { echo "/sys/fs/bpf/$instance-$1"; }
-nb_has_tcx() { nb has-tcx srv0; }
+# asked once: in the emulator each process takes its time
+nb_has_tcx() {
+	[[ ${NB_TCX-} ]] || { nb has-tcx srv0 && NB_TCX=yes || NB_TCX=no; }
+	[[ $NB_TCX == yes ]]
+}
 # nb_load NAME VERDICT…: loads the program
 nb_load() {
+	! nb_has_tcx || true                         # here, not only in subshells
 	nb load "$1" "$(nb_pin "$1")" "${@:2}"
 	LAB_AT_EXIT+=("rm -f $(nb_pin "$1") $(nb_pin "$1")-count")
 }
@@ -28,13 +33,13 @@ nb_count() { nb count "$(nb_pin "$1")"; }
 nb_id() { bpftool -j prog show pinned "$(nb_pin "$1")" | jq .id; }
 # nb_hook DEV HOOK: who runs there, in order
 nb_hook() {
-	local id names=()
+	local names
 	if nb_has_tcx; then
-		for id in $(nb hook "$@"); do names+=("$(bpftool -j prog show id "$id" | jq -r .name)"); done
+		nb hook "$@"
 	else
 		mapfile -t names < <(on_server tc -j filter show dev "$@" | jq -r '.[].options.prog.name // empty')
+		echo "${names[*]}"
 	fi
-	echo "${names[*]}"
 }
 nb_is() { # DEV HOOK NAMES
 	local names
