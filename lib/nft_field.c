@@ -136,7 +136,7 @@ static void set_state(struct turnctl_nft_field *field, const struct turnctl_nft_
 	field->kind = TURNCTL_NFT_NAMES;
 	if (!place->first_only)
 		field->name[field->count++] = "established";
-	if (place->first_only || place->untracked || flow->way == TURNCTL_NFT_TO_PEERS)
+	if (place->first_only || flow->way == TURNCTL_NFT_TO_PEERS)
 		field->name[field->count++] = "new";
 	if (place->untracked)
 		field->name[field->count++] = "untracked";

@@ -174,6 +174,7 @@ static const struct match_case {
 	{ "udp dport < 1024", "input", PAYLOAD("udp", "dport", "<", "1024"), 0, false },
 	{ "udp dport > 1024", "input", PAYLOAD("udp", "dport", ">", "1024"), CLIENTS | PEERS,
 	  true },
+	{ "udp dport > 3478", "input", PAYLOAD("udp", "dport", ">", "3478"), PEERS, true },
 	{ "udp dport <= 3478", "input", PAYLOAD("udp", "dport", "<=", "3478"), CLIENTS, true },
 	{ "udp dport >= 65535", "input", PAYLOAD("udp", "dport", ">=", "65535"), PEERS, false },
 	{ "udp sport 3478", "input", PAYLOAD("udp", "sport", "==", "3478"), CLIENTS | PEERS,
@@ -320,6 +321,9 @@ static const struct rules_case {
 	  PORT ",{'dnat':{'addr':'1.2.3.4'}}", 1, TURNCTL_NFT_TRANSLATES, 10 },
 	{ "translates what is new", "ip", "pre", "nat", "prerouting", "",
 	  CT("in", "'new'") "," PORT ",{'redirect':{'port':99}}", 1, TURNCTL_NFT_TRANSLATES, 10 },
+	{ "translates, and accepts what is established", "ip", "pre", "nat", "prerouting", "",
+	  CT("in", "'established'") "," ACCEPT ";" PORT ",{'redirect':{'port':99}}", 1,
+	  TURNCTL_NFT_TRANSLATES, 11 },
 	{ "masquerades", "ip", "post", "nat", "postrouting", "",
 	  META("oifname", "==", "'srv0'") ",{'masquerade':null}", 1, TURNCTL_NFT_TRANSLATES, 10 },
 	{ "masquerades by another device", "ip", "post", "nat", "postrouting", "",
@@ -346,6 +350,8 @@ static const struct rules_case {
 	/* policies */
 	{ "policy drop", "inet", "in", "filter", "input", POLICY_DROP,
 	  PAYLOAD("tcp", "dport", "==", "22") "," ACCEPT, 1, TURNCTL_NFT_DROPS, 0 },
+	{ "policy drop, all dropped before", "inet", "in", "filter", "input", POLICY_DROP, DROP, 1,
+	  TURNCTL_NFT_DROPS, 10 },
 	{ "policy drop, all accepted", "inet", "in", "filter", "input", POLICY_DROP,
 	  PAYLOAD("udp", "dport", "==", "{'set':[3478,{'range':[49152,65535]}]}") "," ACCEPT, 0, 0,
 	  0 },
@@ -355,6 +361,9 @@ static const struct rules_case {
 	  COUNTER, 0, 0, 0 },
 	/* other chains, maps */
 	{ "jumps", "inet", "in", "filter", "input", "", PORT "," JUMP("sub"), 1,
+	  TURNCTL_NFT_DROPS | TURNCTL_NFT_COUNTS, 90 },
+	{ "jumps and is dropped there", "inet", "in", "filter", "input", POLICY_DROP,
+	  META("l4proto", "==", "'udp'") "," JUMP("sub") ";" PORT "," COUNTER, 1,
 	  TURNCTL_NFT_DROPS | TURNCTL_NFT_COUNTS, 90 },
 	{ "jumps for others", "inet", "in", "filter", "input", "",
 	  PAYLOAD("udp", "dport", "==", "53") "," JUMP("sub"), 0, 0, 0 },
@@ -434,6 +443,53 @@ static void says_which_way_a_policy_is_missed(void **state)
 	assert_true(is.surely);
 }
 
+static void says_what_is_sure(void **state)
+{
+	static const char vmap[] = "{'vmap':{'key':{'payload':{'protocol':'udp','field':'dport'}},"
+				   "'data':'@vm'}}";
+	char rules[512];
+
+	(void)state;
+	assert_true(judged("inet", "in", "filter", "input", "", vmap).surely);
+	/* what a rule's match leaves open, its map leaves open */
+	snprintf(rules, sizeof(rules), "%s,%s", PAYLOAD("ip", "saddr", "==", "'192.0.2.1'"), vmap);
+	assert_false(judged("inet", "in", "filter", "input", "", rules).surely);
+	/* and so does a chain that is jumped to */
+	snprintf(rules, sizeof(rules), "%s,%s", PAYLOAD("ip", "saddr", "==", "'192.0.2.1'"),
+		 JUMP("sub"));
+	assert_false(judged("inet", "in", "filter", "input", "", rules).surely);
+	/* chains of which it is not told at which device they are */
+	assert_false(judged("netdev", "in", "filter", "ingress", "", DROP).surely);
+	assert_true(judged("netdev", "in", "filter", "ingress", ",'dev':'srv0'", DROP).surely);
+}
+
+/* 16 chains, each of which jumps four times to the next: four thousand million ways through them. */
+static void walks_each_chain_once(void **state)
+{
+	static char text[16384], rules[4096];
+	struct turnctl_nft_meeting list[4];
+	struct json_object *ruleset;
+	size_t used = 0, at;
+	int i, j;
+
+	(void)state;
+	at = snprintf(text, sizeof(text), "{'nftables':[{'chain':{'family':'ip','table':'t',"
+		      "'name':'c0','type':'filter','hook':'input'}}");
+	for (i = 0; i < 16; i++) {
+		for (j = 0, used = 0; j < 4; j++)
+			used += snprintf(rules + used, sizeof(rules) - used,
+					 "{'jump':{'target':'c%d'}}%s", i + 1, j < 3 ? "," : "");
+		at += snprintf(text + at, sizeof(text) - at, ",{'rule':{'family':'ip','table':'t',"
+			       "'chain':'c%d','handle':%d,'expr':[%s]}}", i, i + 1, rules);
+	}
+	snprintf(text + at, sizeof(text) - at, ",{'rule':{'family':'ip','table':'t','chain':'c16',"
+		 "'handle':99,'expr':[{'drop':null}]}}]}");
+	ruleset = parse(text);
+	assert_int_equal(turnctl_nft_judge(ruleset, flows, TURNCTL_NFT_WAYS, false, list, 4), 1);
+	assert_int_equal(list[0].handle, 99);
+	json_object_put(ruleset);
+}
+
 /* Nothing that libnftables could ever print may be worse than not understood. */
 static void survives_what_makes_no_sense(void **state)
 {
@@ -488,6 +544,8 @@ int main(void)
 		cmocka_unit_test(knows_what_a_rule_would_match),
 		cmocka_unit_test(knows_which_rules_are_met),
 		cmocka_unit_test(says_which_way_a_policy_is_missed),
+		cmocka_unit_test(says_what_is_sure),
+		cmocka_unit_test(walks_each_chain_once),
 		cmocka_unit_test(survives_what_makes_no_sense),
 		cmocka_unit_test(names_effects),
 	};
