@@ -15,6 +15,17 @@
 #include "owner.h"
 #include "suited.h"
 
+#define ATTEMPTS 6 /* to change a chain that others change, in 0.6 s */
+
+/* What libxdp says when others change the chain at the same time, once it has tried a few times. */
+static bool others_change(int code, int attempt)
+{
+	if ((code != -EBUSY && code != -EAGAIN && code != -ENOENT) || attempt >= ATTEMPTS)
+		return false;
+	usleep(10000 << attempt);
+	return true;
+}
+
 /* ---- attaching ------------------------------------------------------------------------------- */
 
 static enum xdp_attach_mode libxdp_mode(enum turn_mode mode)
@@ -114,19 +125,15 @@ static int attach_chained(const struct turnctl_chain_plan *plan, struct turnctl_
 	}
 	/* a single program would be attached without a dispatcher where there is no freplace,
 	 * silently; there are always two at least */
-	for (attempt = 0; !code && attempt < 2; attempt++) {
+	for (attempt = 0; !code; attempt++) {
 		code = xdp_program__attach_multi(programs, count, plan->ifindex,
 						 libxdp_mode(plan->mode), 0);
-		if (code != -EBUSY && code != -EAGAIN) {
+		if (!others_change(code, attempt)) {
 			if (code)
 				code = explain_attach_error(plan, code, err);
 			break;
 		}
-		/* the first attach of somebody else was under way */
-		if (!attempt)
-			code = 0;
-		else
-			code = explain_attach_error(plan, code, err);
+		code = 0;
 	}
 	for (i = 0; i < TURNCTL_CHAIN_STAGES; i++) {
 		if (programs[i])
@@ -174,45 +181,55 @@ static int detach_single(int ifindex, const char *device, const struct turnctl_c
 	return 0;
 }
 
-static int detach_chained(int ifindex, const char *device, __u32 id, struct turnctl_error *err)
+static int detach_once(int ifindex, __u32 id)
 {
 	struct xdp_program *ours[TURNCTL_CHAIN_STAGES] = {}, *program = NULL;
 	struct xdp_multiprog *multi;
 	enum xdp_attach_mode mode;
 	int code, count = 0;
-	char text[128];
 
 	multi = xdp_multiprog__get_from_ifindex(ifindex);
-	if (libxdp_get_error(multi))
-		return 0;
+	code = libxdp_get_error(multi);
+	if (code)
+		return code;
 	mode = xdp_multiprog__attach_mode(multi);
 	while ((program = xdp_multiprog__next_prog(program, multi)) &&
 	       count < TURNCTL_CHAIN_STAGES)
 		if (turnctl_is_stage(xdp_program__name(program)) &&
 		    turnctl_program_owner(xdp_program__id(program)) == id)
 			ours[count++] = program;
-	code = count ? xdp_program__detach_multi(ours, count, ifindex, mode, 0) : 0;
+	/* read in the middle of a change, it may seem to hold none */
+	code = count ? xdp_program__detach_multi(ours, count, ifindex, mode, 0) : -EAGAIN;
 	xdp_multiprog__close(multi);
-	if (!code)
-		return 0;
-	libxdp_strerror(code, text, sizeof(text));
-	return turnctl_fail(err, -code, "cannot take the programs off %s: %s", device, text);
+	return code;
+}
+
+static bool runs_ours(const struct turnctl_chain *chain)
+{
+	int i;
+
+	for (i = 0; i < chain->count; i++)
+		if (chain->program[i].ours)
+			return true;
+	return false;
 }
 
 int turnctl_chain_detach(int ifindex, const char *device, __u32 id, struct turnctl_error *err)
 {
 	struct turnctl_chain chain;
-	int code, i;
+	int code, attempt = 0;
+	char text[128];
 
-	code = turnctl_chain_read(ifindex, id, &chain, err);
-	if (!code && chain.hollow)
-		return detach_single(ifindex, device, &chain, err);
-	for (i = 0; !code && i < chain.count; i++) {
-		if (!chain.program[i].ours)
-			continue;
-		code = chain.dispatcher ? detach_chained(ifindex, device, id, err)
-					: detach_single(ifindex, device, &chain, err);
-		break;
-	}
-	return code;
+	do {
+		code = turnctl_chain_read(ifindex, id, &chain, err);
+		if (code || (!chain.hollow && !runs_ours(&chain)))
+			return code;
+		if (!chain.dispatcher)
+			return detach_single(ifindex, device, &chain, err);
+		code = detach_once(ifindex, id);
+	} while (others_change(code, attempt++));
+	if (!code)
+		return 0;
+	libxdp_strerror(code, text, sizeof(text));
+	return turnctl_fail(err, -code, "cannot take the programs off %s: %s", device, text);
 }

@@ -6,17 +6,12 @@ case_order_native() { order_stories native; }
 # limit: 900
 case_order_skb() { order_stories skb; }
 
+# STORIES="guests full" in the environment: only these
 order_stories() {
+	local name
 	on_chain
 	order_up "$1"
-	story filter_first
-	story turnctl_first
-	story guests
-	story full
-	story blind
-	story outside
-	story modes
-	story losses
+	for name in ${STORIES-filter_first turnctl_first guests full blind outside modes losses}; do story "$name"; done
 	stories_end
 }
 
@@ -72,7 +67,8 @@ filter_reloads() {
 	filter_unloads
 	filter_loads_with_rules
 }
-filter_rule_off_and_on() {
+filter_rules_while_it_runs() {
+	filter_rules
 	on_server xdp-filter ip -r "$ORDER_CLIENT" -m src
 	arrives up b 0x4000 p 1 || fail "without the rule, the second client is still filtered: $A"
 	on_server xdp-filter ip "$ORDER_CLIENT" -m src
@@ -110,17 +106,19 @@ story_filter_first() {
 	everyone_calls
 	event "xdp-filter alone" filter_loads
 	event "xdp-filter first, then turnctl" turnctl_attaches_and_learns
-	event "xdp-filter: a port, a client and a peer denied" filter_rules
-	event "xdp-filter: a rule removed and added" filter_rule_off_and_on
+	event "xdp-filter: a port, a client and a peer denied" filter_rules_while_it_runs
 	event "xdp-filter reloaded while TURN flows" flowing filter_reloads
 	event "xdp-filter: policy changed to deny" filter_denies
 	event "turnctl attached again behind a filter that denies" turnctl_attaches_again
 	event "xdp-filter: policy changed back" filter_reloads
-	event "turnctl detached, xdp-filter stays" turnctl_detaches
-	event "turnctl --fused refuses to share" refuses "srv0 already runs XDP program 'xdpfilt.*--fused needs the device for itself" --fused
+	event "turnctl detached, xdp-filter stays; --fused refuses to share" leaves_the_filter
 	filter_unloads
 	filter_loads
 	event "turnctl before xdp-filter (--prio 5)" before_filter
+}
+leaves_the_filter() {
+	turnctl_detaches
+	refuses "srv0 already runs XDP program 'xdpfilt.*--fused needs the device for itself" --fused
 }
 before_filter() {
 	turnctl_attaches "$MODE" --prio 5
@@ -132,10 +130,10 @@ before_filter() {
 story_turnctl_first() {
 	event "turnctl alone" turnctl_attaches_and_learns
 	event "turnctl first, then xdp-filter, while TURN flows" flowing filter_loads_with_rules
-	event "turnctl attached again beside it" turnctl_attaches_again
+	event "turnctl attached again beside xdp-filter" turnctl_attaches_again
 	event "xdp-filter unloaded while TURN flows" flowing filter_unloads
 	event "xdp-filter loaded again" filter_loads_with_rules
-	event "turnctl detached first" turnctl_detaches
+	event "turnctl detached, xdp-filter goes on" turnctl_detaches
 	event "xdp-filter unloaded last" filter_unloads
 }
 
@@ -147,8 +145,11 @@ story_guests() {
 	event "xdpdump captures the whole chain" capture
 	event "turnctl detached from between them" turnctl_detaches
 	event "turnctl attached between them" turnctl_attaches_and_learns
-	event "the first before ours unloaded" guest_unloads 10
-	event "the first after ours unloaded" guest_unloads 70
+	event "one before and one after ours unloaded" one_before_and_one_after_unload
+}
+one_before_and_one_after_unload() {
+	guest_unloads 10
+	guest_unloads 70
 }
 capture() {
 	local dump
@@ -206,16 +207,12 @@ blinded() {
 }
 
 story_outside() {
-	local id
 	everyone_calls
 	event "a program outside a dispatcher: turnctl refuses" alone_refused
-	event "the command it names takes it off" alone_off
-	event "then turnctl attaches" turnctl_attaches_and_learns
+	event "it is taken off as turnctl says, turnctl attaches" alone_off_and_attached
 	event "another program outside it is refused by ip" outside_refused
-	event "one forced over the dispatcher: told" outside_forced
-	event "turnctl does not attach over it" refuses "already runs XDP program 'guest_one' .* outside a dispatcher"
-	event "it is taken off" outside_off
-	event "turnctl attached again" turnctl_attaches_again
+	event "one forced over the dispatcher: told; turnctl does not attach over it" outside_forced
+	event "it is taken off, turnctl attaches again" outside_off
 }
 ip_word() { [[ $MODE == native ]] && echo "${1-xdp}" || echo xdpgeneric; }
 alone() { on_server ip "$@" link set dev srv0 "$(ip_word xdpdrv)" obj "$LAB_TMP/foreign.o" sec xdp; }
@@ -228,16 +225,21 @@ alone_off() {
 	on_server ip link set dev srv0 "$(ip_word)" off
 	leaves -
 }
+alone_off_and_attached() {
+	alone_off
+	turnctl_attaches_and_learns
+}
 outside_refused() { ! alone || fail "ip put a program over a dispatcher, unforced"; }
 outside_forced() {
 	alone -force
 	joins - guest_one
 	OURS=0 FLOWS=server
 	TOLD="srv0: 0 of 4 XDP programs are in place; 'guest_one' \(id $(id_at -)\) runs instead.*'ip link set dev srv0 $(ip_word) off'"
+	refuses "already runs XDP program 'guest_one' .* outside a dispatcher"
 }
 outside_off() {
 	alone_off
-	TOLD='srv0: 0 of 4 XDP programs are in place'
+	turnctl_attaches_again
 }
 
 story_modes() {
@@ -264,18 +266,19 @@ story_losses() {
 	turnctl_attaches_and_learns
 	filter_loads_with_rules
 	event "ip link set xdp off: told" everything_off on_server ip link set dev srv0 "$(ip_word)" off
-	event "turnctl attached again" turnctl_attaches_again
-	event "xdp-filter loaded again" filter_loads_with_rules
+	event "after it, turnctl attached again and xdp-filter loaded" mended
 	event "xdp-loader unload --all: told" everything_off on_server xdp-loader unload srv0 --all
-	event "turnctl attached again" turnctl_attaches_again
-	filter_loads_with_rules
+	event "after that, turnctl attached again and xdp-filter loaded" mended
 	event "xdp-loader clean in another network namespace: told" hollowed
-	event "turnctl attached again" turnctl_attaches_again
-	filter_loads_with_rules
+	event "turnctl attached again over the empty dispatcher" mended
 	hollowed
-	event "and detached from an empty dispatcher" turnctl_detaches
+	event "turnctl detached from an empty dispatcher" turnctl_detaches
 	on_server ip -d link show dev srv0 | grep -q prog/xdp && fail "a dispatcher is left"
 	event "all attached anew" attached_anew
+}
+mended() {
+	turnctl_attaches_again
+	filter_loads_with_rules
 }
 everything_off() {
 	"$@"
@@ -320,16 +323,22 @@ turnctl_comes_and_goes() {
 		ctl detach srv0 || fail "detach, for the ${i}th time"
 	done
 }
-# xdp-loader gives up where it meets too many changes; then it is asked again
+# xdp-loader gives up where it meets too many changes, and its status likewise; then it is asked again. One that has
+# failed may have done it all the same.
 guest_comes_and_goes() {
 	local i
 	for i in 1 2 3 4 5 6; do
-		lab_wait 60 on_server xdp-loader load -m native -P "$1" -n guest_one srv0 "$LAB_TMP/foreign.o"
-		lab_wait 60 guest_is_off "$1"
+		lab_wait 90 guest_is_on "$1" || { echo "it cannot be loaded, for the ${i}th time"; return 1; }
+		lab_wait 90 guest_is_off "$1" || { echo "it cannot be unloaded, for the ${i}th time"; return 1; }
 	done
 }
+guest_is_on() {
+	local said
+	said=$(on_server xdp-loader status srv0) || return 1
+	[[ $said =~ '=>'\ +"$1 " ]] || on_server xdp-loader load -m native -P "$1" -n guest_one srv0 "$LAB_TMP/foreign.o"
+}
 guest_is_off() {
-	local id
-	id=$(id_at "$1")
-	[[ -z $id ]] || on_server xdp-loader unload srv0 --id "$id"
+	local said
+	said=$(on_server xdp-loader status srv0) || return 1
+	[[ ! $said =~ '=>'\ +"$1 "\ *guest_one\ +([0-9]+) ]] || on_server xdp-loader unload srv0 --id "${BASH_REMATCH[1]}"
 }
