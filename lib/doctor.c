@@ -13,6 +13,7 @@
 
 #include "doctor_parts.h"
 #include "hint.h"
+#include "kernel.h"
 
 const char *turnctl_level_name(enum turnctl_level level)
 {
@@ -36,7 +37,7 @@ void turnctl_doctor_tell(const struct turnctl_doctor *doctor, enum turnctl_level
 	doctor->wish->tell(&finding, doctor->wish->data);
 }
 
-/* ---- the kernel ------------------------------------------------------------------------------- */
+/* ---- the kernel ------------------------------------------------------------------------------ */
 
 static bool is_fused(const struct turnctl_doctor *doctor)
 {
@@ -62,30 +63,26 @@ static void tell_chain(struct turnctl_doctor *doctor)
 
 bool turnctl_doctor_kernel(struct turnctl_doctor *doctor)
 {
-	int major = 0, minor = 0;
+	struct turnctl_error err;
 	struct utsname name;
 
-	if (uname(&name) || sscanf(name.release, "%d.%d", &major, &minor) != 2)
-		snprintf(name.release, sizeof(name.release), "?");
-	if (major < 6 || (major == 6 && minor < 1)) {
-		turnctl_doctor_tell(doctor, TURNCTL_PROBLEM, "kernel", "kernel",
-				    "boot a newer one",
-				    "Linux %s is too old: turnctl needs 6.1 or newer",
-				    name.release);
+	if (turnctl_kernel_check(&err)) {
+		turnctl_doctor_tell(doctor, TURNCTL_PROBLEM, "kernel", "kernel", NULL, "%s",
+				    err.text);
 		return false;
 	}
 	turnctl_doctor_tell(doctor, TURNCTL_FINE, "kernel", "kernel", NULL, "Linux %s",
-			    name.release);
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
+			    uname(&name) ? "?" : name.release);
+	if (!turnctl_kernel_has_btf())
 		turnctl_doctor_tell(doctor, TURNCTL_WARNING, "btf", "kernel",
-				    "boot one with CONFIG_DEBUG_INFO_BTF if attach refuses",
-				    "it does not tell its types (no /sys/kernel/btf/vmlinux), which "
-				    "chaining XDP programs may need");
+				    "boot one with CONFIG_DEBUG_INFO_BTF, or attach with --fused",
+				    "it does not describe its types (BTF), which chaining XDP "
+				    "programs needs");
 	tell_chain(doctor);
 	return true;
 }
 
-/* ---- who is there ----------------------------------------------------------------------------- */
+/* ---- who is there ---------------------------------------------------------------------------- */
 
 static const struct turnctl_device_state *find_state(const struct turnctl_doctor *doctor,
 						     int ifindex)

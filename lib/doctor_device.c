@@ -10,7 +10,7 @@
 
 #define MTU_LARGE 3500 /* a frame, its headroom and tail must fit a page of 4096 bytes */
 
-/* ---- before an attach ------------------------------------------------------------------------- */
+/* ---- before an attach ------------------------------------------------------------------------ */
 
 /* In which mode would it do? 0: in none. */
 static enum turn_mode tell_mode(const struct turnctl_doctor *doctor,
@@ -118,13 +118,15 @@ static void tell_before_attach(const struct turnctl_doctor *doctor, const struct
 	tell_fit(doctor, link, mode);
 }
 
-/* ---- after it --------------------------------------------------------------------------------- */
+/* ---- after it -------------------------------------------------------------------------------- */
 
 /* What `status --check` says in more words. True if all is well. */
 static bool is_whole(const struct turnctl_device_state *state)
 {
-	return state->stages == state->expected && state->egress.where &&
-	       !state->egress.behind && state->exits && state->link.up && (state->device.flags & TURN_UP) &&
+	return state->stages == state->expected && !turnctl_chain_blinds(&state->chain) &&
+	       !turnctl_suited_still(&state->link, state->chain.mode, NULL) &&
+	       state->egress.where && !state->egress.behind && state->exits && state->link.up &&
+	       (state->device.flags & TURN_UP) &&
 	       !memcmp(state->link.mac, state->device.mac, sizeof(state->device.mac));
 }
 
@@ -150,9 +152,10 @@ static void tell_attached(const struct turnctl_doctor *doctor,
 		turnctl_doctor_tell(doctor, TURNCTL_PROBLEM, "programs", name,
 				    turnctl_hint(doctor->wish->instance, "attach %s", name).text,
 				    "it runs XDP program '%s' (id %u) outside a dispatcher, in the "
-				    "place of turnctl's; take it off ('ip link set dev %s xdp off') "
+				    "place of turnctl's; take it off ('ip link set dev %s %s off') "
 				    "and attach again", chain->program[0].name,
-				    chain->program[0].id, name);
+				    chain->program[0].id, name,
+				    turnctl_chain_ip_word(chain->mode));
 		return;
 	}
 	for (i = 0; i < chain->count; i++) {

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* ---- is there anything to read? --------------------------------------------------------------- */
+/* ---- is there anything to read? -------------------------------------------------------------- */
 
 static int count_table(struct nl_msg *msg, void *data)
 {
@@ -42,7 +42,7 @@ int turnctl_nft_in_use(void)
 	return code < 0 ? -EIO : tables > 0;
 }
 
-/* ---- libnftables ------------------------------------------------------------------------------ */
+/* ---- libnftables ----------------------------------------------------------------------------- */
 
 #define LIBRARY "libnftables.so.1"
 /* nftables/libnftables.h */
@@ -119,7 +119,7 @@ static char *list_ruleset(const struct library *library, unsigned int flags,
 	return text;
 }
 
-/* ---- devices of chains, which libnftables 1.0.6 leaves out of its JSON ------------------------- */
+/* ---- devices of chains, which libnftables 1.0.6 leaves out of its JSON ----------------------- */
 
 /* The line behind the next one that begins with @begins, or NULL. */
 static const char *line_behind(const char *line, const char *begins)
@@ -135,7 +135,7 @@ static const char *line_behind(const char *line, const char *begins)
 	return NULL;
 }
 
-/* The names in "... hook ingress device "a" priority ..." or "... devices = { a, b } priority ...". */
+/* The names in "hook ingress device "a" priority ..." or "devices = { a, b } priority ...". */
 static struct json_object *read_devices(const char *line)
 {
 	static const char *const between = " ={},\"";

@@ -110,7 +110,8 @@ static void set_payload(struct turnctl_nft_field *field, struct json_object *pay
 	}
 }
 
-static void set_meta(struct turnctl_nft_field *field, const char *key, const struct turnctl_nft_flow *flow)
+static void set_meta(struct turnctl_nft_field *field, const char *key,
+		     const struct turnctl_nft_flow *flow)
 {
 	if (!strcmp(key, "iif") || !strcmp(key, "iifname"))
 		set_device(field, flow, true);

@@ -72,7 +72,8 @@ static bool read_range(struct json_object *value, __u32 *low, __u32 *high)
 	return true;
 }
 
-static enum turnctl_nft_answer in_range(const struct turnctl_nft_field *field, __u32 low, __u32 high)
+static enum turnctl_nft_answer in_range(const struct turnctl_nft_field *field, __u32 low,
+					__u32 high)
 {
 	int i, all = 0, some = 0;
 
@@ -84,7 +85,8 @@ static enum turnctl_nft_answer in_range(const struct turnctl_nft_field *field, _
 }
 
 /* "eth*" stands for every name that begins so. */
-static enum turnctl_nft_answer is_name(const struct turnctl_nft_field *field, struct json_object *value)
+static enum turnctl_nft_answer is_name(const struct turnctl_nft_field *field,
+				       struct json_object *value)
 {
 	const char *word = json_object_get_string(value);
 	int i, matches = 0;
@@ -148,7 +150,7 @@ enum turnctl_nft_answer turnctl_nft_equals(struct json_object *key, struct json_
 	}
 }
 
-/* ---- sets, and the whole match ---------------------------------------------------------------- */
+/* ---- sets, and the whole match --------------------------------------------------------------- */
 
 struct json_object *turnctl_nft_elements(struct json_object *set,
 					 const struct turnctl_nft_place *place)
@@ -172,7 +174,7 @@ static bool is_named_set(struct json_object *right)
 	       json_object_get_string(right)[0] == '@';
 }
 
-/* One element is enough. A named set without any has no elements in JSON: it is there to be filled. */
+/* One element is enough. A named set without any has no "elem" in JSON: it is there to be filled. */
 static enum turnctl_nft_answer in_set(struct json_object *left, struct json_object *right,
 				      const struct turnctl_nft_flow *flow,
 				      const struct turnctl_nft_place *place)

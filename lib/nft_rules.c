@@ -66,7 +66,7 @@ void turnctl_nft_meet(struct turnctl_nft_walk *walk, const char *chain, long han
 	m->surely |= answer == YES;
 }
 
-/* ---- one rule --------------------------------------------------------------------------------- */
+/* ---- one rule -------------------------------------------------------------------------------- */
 
 /* A verdict or statement for those packets that come to it. */
 static void act(struct turnctl_nft_walk *walk, struct course *course, const char *word,
@@ -187,7 +187,7 @@ static void take_rule(struct turnctl_nft_walk *walk, struct course *course)
 				 course->effects, course->met);
 }
 
-/* ---- chains ----------------------------------------------------------------------------------- */
+/* ---- chains ---------------------------------------------------------------------------------- */
 
 /* Do all packets that come to this chain surely end in it? Each is walked once for a flow, and once
  * more if it was only perhaps before: chains that jump to the same ones would take for ever. */

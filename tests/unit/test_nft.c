@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Which nftables rules would have met what turnctl relays: nft_match.h, nft_rules.h, nft_judge.h.
- * The rules are as libnftables 1.0.6 prints them (`nft -j list ruleset`), each beside the rule as it
- * was typed.
+ * The rules are as libnftables 1.0.6 prints them (`nft -j list ruleset`), each beside the rule as
+ * it was typed.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,7 +117,7 @@ static struct verdict judged(const char *family, const char *name, const char *t
 	return verdict;
 }
 
-/* ---- one match and a drop behind it ----------------------------------------------------------- */
+/* ---- one match and a drop behind it ---------------------------------------------------------- */
 
 #define META(key, op, right) "{'match':{'op':'" op "','left':{'meta':{'key':'" key "'}},'right':" \
 	right "}}"
@@ -279,7 +279,7 @@ static void knows_what_a_rule_would_match(void **state)
 	}
 }
 
-/* ---- what rules do, and which of them are reached ---------------------------------------------- */
+/* ---- what rules do, and which of them are reached -------------------------------------------- */
 
 #define PORT PAYLOAD("udp", "dport", "==", "3478")
 #define LIMIT "{'limit':{'rate':10,'burst':5,'per':'second'}}"
@@ -463,7 +463,7 @@ static void says_what_is_sure(void **state)
 	assert_true(judged("netdev", "in", "filter", "ingress", ",'dev':'srv0'", DROP).surely);
 }
 
-/* 16 chains, each of which jumps four times to the next: four thousand million ways through them. */
+/* 16 chains, each of which jumps four times to the next: four thousand million ways to go. */
 static void walks_each_chain_once(void **state)
 {
 	static char text[16384], rules[4096];
