@@ -174,7 +174,7 @@ static bool is_named_set(struct json_object *right)
 	       json_object_get_string(right)[0] == '@';
 }
 
-/* One element is enough. A named set without any has no "elem" in JSON: it is there to be filled. */
+/* One element is enough. A named set that is empty has no "elem" in JSON: it waits to be filled. */
 static enum turnctl_nft_answer in_set(struct json_object *left, struct json_object *right,
 				      const struct turnctl_nft_flow *flow,
 				      const struct turnctl_nft_place *place)
