@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <bpf/libbpf.h>
-
 #include "hint.h"
 #include "kernel.h"
 #include "names.h"
@@ -16,14 +14,14 @@
 
 static int check_freplace(const struct turnctl_chain_plan *plan, struct turnctl_error *err)
 {
-	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1)
+	const char *why = turnctl_kernel_no_chain();
+
+	if (!why)
 		return 0;
 	return turnctl_fail(err, EOPNOTSUPP,
 			    "this kernel cannot chain XDP programs (it %s); --fused "
 			    "installs one program instead, and %s must then run no other",
-			    turnctl_kernel_has_btf() ? "refuses freplace"
-						     : "has no BTF, CONFIG_DEBUG_INFO_BTF",
-			    plan->device);
+			    why, plan->device);
 }
 
 #define SLOTS 10 /* of a dispatcher */

@@ -9,8 +9,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <bpf/libbpf.h>
-
 #include "doctor_parts.h"
 #include "hint.h"
 #include "kernel.h"
@@ -46,19 +44,21 @@ static bool is_fused(const struct turnctl_doctor *doctor)
 
 static void tell_chain(struct turnctl_doctor *doctor)
 {
-	doctor->chains = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1;
-	if (doctor->chains)
+	const char *why = turnctl_kernel_no_chain();
+
+	doctor->chains = !why;
+	if (!why)
 		turnctl_doctor_tell(doctor, TURNCTL_FINE, "chain", "kernel", NULL,
 				    "it can chain XDP programs");
 	else if (is_fused(doctor))
 		turnctl_doctor_tell(doctor, TURNCTL_NOTE, "chain", "kernel", NULL,
-				    "it cannot chain XDP programs (it refuses freplace), and the "
-				    "devices are attached with --fused");
+				    "it cannot chain XDP programs (it %s), and the devices are "
+				    "attached with --fused", why);
 	else
 		turnctl_doctor_tell(doctor, TURNCTL_WARNING, "chain", "kernel",
 				    "attach with --fused; the device must then run no other XDP "
 				    "program",
-				    "it cannot chain XDP programs (it refuses freplace)");
+				    "it cannot chain XDP programs (it %s)", why);
 }
 
 bool turnctl_doctor_kernel(struct turnctl_doctor *doctor)
@@ -73,11 +73,6 @@ bool turnctl_doctor_kernel(struct turnctl_doctor *doctor)
 	}
 	turnctl_doctor_tell(doctor, TURNCTL_FINE, "kernel", "kernel", NULL, "Linux %s",
 			    uname(&name) ? "?" : name.release);
-	if (!turnctl_kernel_has_btf())
-		turnctl_doctor_tell(doctor, TURNCTL_WARNING, "btf", "kernel",
-				    "boot one with CONFIG_DEBUG_INFO_BTF, or attach with --fused",
-				    "it does not describe its types (BTF), which chaining XDP "
-				    "programs needs");
 	tell_chain(doctor);
 	return true;
 }

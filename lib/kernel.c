@@ -5,6 +5,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <bpf/libbpf.h>
+
 int turnctl_kernel_check(struct turnctl_error *err)
 {
 	unsigned int major, minor;
@@ -21,7 +23,10 @@ int turnctl_kernel_check(struct turnctl_error *err)
 			    TURNCTL_KERNEL_MINOR, name.release);
 }
 
-bool turnctl_kernel_has_btf(void)
+const char *turnctl_kernel_no_chain(void)
 {
-	return !access("/sys/kernel/btf/vmlinux", F_OK);
+	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, NULL) == 1)
+		return NULL;
+	return access("/sys/kernel/btf/vmlinux", F_OK) ? "has no BTF, CONFIG_DEBUG_INFO_BTF"
+						       : "refuses freplace";
 }

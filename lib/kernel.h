@@ -3,8 +3,6 @@
 #ifndef TURNCTL_KERNEL_H
 #define TURNCTL_KERNEL_H
 
-#include <stdbool.h>
-
 #include "error.h"
 
 /*
@@ -18,9 +16,10 @@
 int turnctl_kernel_check(struct turnctl_error *err);
 
 /*
- * Whether the kernel describes its types (CONFIG_DEBUG_INFO_BTF). The chain needs it, since the
- * kernel compares the arguments of what freplace replaces with them; the fused program does not.
+ * Why the kernel cannot chain XDP programs, to stand behind "it"; NULL if it can. The chain needs
+ * freplace, and that the kernel describes its types (CONFIG_DEBUG_INFO_BTF); the fused program
+ * needs neither.
  */
-bool turnctl_kernel_has_btf(void);
+const char *turnctl_kernel_no_chain(void);
 
 #endif
