@@ -27,7 +27,7 @@ struct words {
 static void parse_ports(struct argp_state *state, char *text, struct turnctl_doctor_wish *wish)
 {
 	char *dash = strchr(text, '-');
-	unsigned long low, high;
+	unsigned long low = 0, high = 0;
 
 	if (dash)
 		*dash = '\0';
