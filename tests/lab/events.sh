@@ -263,8 +263,10 @@ order_note() {
 
 # Each in a shell of its own: what fails in one does not keep the others from being told.
 story() {
-	local code
+	local code said
 	order_bare
+	said=$(cat "$output.why" 2>/dev/null || true)
+	rm -f "$output.at"
 	set +eE
 	(
 		set -eE
@@ -277,7 +279,9 @@ story() {
 	set -eE
 	((code)) || return 0
 	order_note FAILED
-	{ echo "story $1 ended at the event '$(<"$LAB_TMP/event")'"; tail -n 1 "$output.at"; } >>"$output.why" 2>/dev/null
+	# a command that failed, where nothing was said of it
+	[[ $(cat "$output.why" 2>/dev/null) != "$said" ]] || head -n 1 "$output.at" >>"$output.why" || true
+	echo "story $1 ended at the event '$(<"$LAB_TMP/event")'" >>"$output.why"
 }
 stories_end() {
 	[[ ! -s $output.why ]] || exit 1
