@@ -2,19 +2,16 @@
 #include "doctor_tc.h"
 
 #include <bpf/bpf.h>
-#include <errno.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
-#include <netlink/netlink.h>
-#include <netlink/socket.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "netlink.h"
+#include "tc.h"
 
 /* Linux 6.6; Debian 12's headers are older */
 #define ATTACH_TCX_INGRESS 46
@@ -99,23 +96,6 @@ static int take_filter(struct nl_msg *msg, void *data)
 	return NL_OK;
 }
 
-static int dump(int type, __u32 parent, int (*take)(struct nl_msg *, void *), struct reader *reader)
-{
-	struct tcmsg header = { .tcm_ifindex = reader->ifindex, .tcm_parent = parent };
-	struct nl_sock *sock;
-	int code = turnctl_netlink_open(&sock);
-
-	if (code)
-		return code;
-	code = nl_socket_modify_cb(sock, NL_CB_VALID, NL_CB_CUSTOM, take, reader);
-	if (code >= 0)
-		code = nl_send_simple(sock, type, NLM_F_DUMP, &header, sizeof(header));
-	if (code >= 0)
-		code = nl_recvmsgs_default(sock);
-	nl_socket_free(sock);
-	return code < 0 ? -turnctl_netlink_errno(code) : 0;
-}
-
 /* Programs at a tcx hook; a kernel before 6.6 has none. */
 static void read_tcx(struct turnctl_traffic *tc, int ifindex, bool egress)
 {
@@ -144,15 +124,15 @@ int turnctl_traffic_read(int ifindex, struct turnctl_traffic *tc, struct turnctl
 {
 	struct reader reader = { .tc = tc, .ifindex = ifindex };
 	int code, egress;
+	__u32 hook;
 
 	memset(tc, 0, sizeof(*tc));
-	code = dump(RTM_GETQDISC, 0, take_qdisc, &reader);
+	code = turnctl_tc_dump(RTM_GETQDISC, ifindex, 0, take_qdisc, &reader);
 	for (egress = 0; egress < 2 && !code; egress++) {
 		reader.egress = egress;
 		/* a device without such a qdisc has no filters, and the dump is empty */
-		code = dump(RTM_GETTFILTER,
-			    TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS),
-			    take_filter, &reader);
+		hook = TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS);
+		code = turnctl_tc_dump(RTM_GETTFILTER, ifindex, hook, take_filter, &reader);
 		read_tcx(tc, ifindex, egress);
 	}
 	return code ? turnctl_fail_errno(err, -code, "cannot read the qdiscs and filters of "

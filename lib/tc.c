@@ -18,7 +18,8 @@
 
 #include "netlink.h"
 
-static int dump(int type, __u32 ifindex, __u32 parent, nl_recvmsg_msg_cb_t each, void *out)
+int turnctl_tc_dump(int type, __u32 ifindex, __u32 parent, int (*each)(struct nl_msg *, void *),
+		    void *out)
 {
 	struct tcmsg tcm = { .tcm_ifindex = (int)ifindex, .tcm_parent = parent };
 	struct nl_msg *msg = turnctl_netlink_request(type, NLM_F_DUMP, &tcm, sizeof(tcm));
@@ -59,7 +60,7 @@ int turnctl_qdisc_find(__u32 ifindex, struct turnctl_qdisc *qdisc)
 {
 	memset(qdisc, 0, sizeof(*qdisc));
 	qdisc->ifindex = ifindex;
-	return dump(RTM_GETQDISC, ifindex, 0, read_qdisc, qdisc);
+	return turnctl_tc_dump(RTM_GETQDISC, ifindex, 0, read_qdisc, qdisc);
 }
 
 static int read_filter(struct nl_msg *msg, void *arg)
@@ -95,5 +96,5 @@ int turnctl_filters_find(__u32 ifindex, __u32 parent, __u32 pref,
 {
 	filters->pref = pref;
 	filters->all = filters->count = 0;
-	return dump(RTM_GETTFILTER, ifindex, parent, read_filter, filters);
+	return turnctl_tc_dump(RTM_GETTFILTER, ifindex, parent, read_filter, filters);
 }

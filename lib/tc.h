@@ -6,6 +6,16 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
+struct nl_msg;
+
+/*
+ * Calls @each for every message that the kernel has in answer to @type (RTM_GETQDISC, of all
+ * devices; RTM_GETTFILTER, of @ifindex and the hook @parent), with @out. Negative errno when the
+ * kernel does not tell.
+ */
+int turnctl_tc_dump(int type, __u32 ifindex, __u32 parent, int (*each)(struct nl_msg *, void *),
+		    void *out);
+
 #define TURNCTL_FILTERS 64
 
 struct turnctl_qdisc {
