@@ -96,7 +96,10 @@ static int check_filters(const struct turnctl_filters *filters, const char *devi
 
 	for (i = 0; i < filters->count; i++) {
 		filter = &filters->first[i];
-		if (i != own && (!filter->fits || is_handle(filter->handle)))
+		if (i == own || (filter->fits && !is_handle(filter->handle)))
+			continue;
+		/* what is turnctl's, but not this instance's, others look after: see remains.h */
+		if (!filter->program || !turnctl_program_owner(filter->program))
 			return turnctl_fail(err, EBUSY,
 					    "%s has a filter of kind '%s' at TC egress, preference "
 					    "%d%s, which turn_egress needs; move it to preference "
