@@ -28,6 +28,15 @@ const char *turnctl_nft_kind(struct json_object *object, struct json_object **va
 	return json_object_iter_peek_name(&first);
 }
 
+struct json_object *turnctl_nft_keyed(struct json_object *index, const char *family,
+				      const char *table, const char *name)
+{
+	char key[512];
+
+	snprintf(key, sizeof(key), "%s %s %s", family, table, name);
+	return json_object_object_get(index, key);
+}
+
 /* A port, a number, an address or a word as a number. False if it is none of them. */
 static bool read_number(struct json_object *value, __u32 *number)
 {
@@ -157,15 +166,13 @@ struct json_object *turnctl_nft_elements(struct json_object *set,
 {
 	struct json_object *inner;
 	const char *kind = turnctl_nft_kind(set, &inner);
-	char key[512];
 
 	if (kind)
 		return !strcmp(kind, "set") || !strcmp(kind, "|") ? inner : NULL;
 	if (!json_object_is_type(set, json_type_string))
 		return NULL;
-	snprintf(key, sizeof(key), "%s %s %s", place->family, place->table,
-		 json_object_get_string(set));
-	return json_object_object_get(json_object_object_get(place->sets, key), "elem");
+	return json_object_object_get(turnctl_nft_keyed(place->sets, place->family, place->table,
+							json_object_get_string(set)), "elem");
 }
 
 static bool is_named_set(struct json_object *right)

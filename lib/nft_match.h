@@ -73,4 +73,8 @@ enum turnctl_nft_answer turnctl_nft_equals(struct json_object *key, struct json_
 struct json_object *turnctl_nft_elements(struct json_object *set,
 					 const struct turnctl_nft_place *place);
 
+/* What stands under "FAMILY TABLE NAME". */
+struct json_object *turnctl_nft_keyed(struct json_object *index, const char *family,
+				      const char *table, const char *name);
+
 #endif

@@ -30,15 +30,6 @@ const char *turnctl_nft_text(struct json_object *object, const char *key)
 	return value ? value : "";
 }
 
-struct json_object *turnctl_nft_keyed(struct json_object *index, const char *family,
-				      const char *table, const char *name)
-{
-	char key[512];
-
-	snprintf(key, sizeof(key), "%s %s %s", family, table, name);
-	return json_object_object_get(index, key);
-}
-
 void turnctl_nft_meet(struct turnctl_nft_walk *walk, const char *chain, long handle,
 		      unsigned int effects, enum turnctl_nft_answer answer)
 {

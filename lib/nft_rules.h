@@ -36,10 +36,6 @@ bool turnctl_nft_walk(struct turnctl_nft_walk *walk, const char *chain,
 void turnctl_nft_meet(struct turnctl_nft_walk *walk, const char *chain, long handle,
 		      unsigned int effects, enum turnctl_nft_answer answer);
 
-/* What stands under "FAMILY TABLE NAME". */
-struct json_object *turnctl_nft_keyed(struct json_object *index, const char *family,
-				      const char *table, const char *name);
-
 /* The text under @key, or "". */
 const char *turnctl_nft_text(struct json_object *object, const char *key);
 

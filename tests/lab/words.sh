@@ -152,7 +152,14 @@ passes() {
 	t down p c 0x4000 "$1" "${2-100}"
 	holds "peer to client" "$A" ".got == $1 and .lost == 0 and .wrong == 0"
 }
-# likewise, and the kernel relays every one
+# one packet both ways arrives; to be waited for
+reaches_both() {
+	tries up c 0x4000 p 1 100
+	[[ $A == *'"got": 1'* ]] || return 1
+	tries down p c 0x4000 1 100
+	[[ $A == *'"got": 1'* ]]
+}
+# as `passes`, and the kernel relays every one
 relays() {
 	mark
 	passes "$1" "${2-100}"

@@ -99,10 +99,7 @@ case_bridge_port() {
 reaches_bridge() {
 	tries icmp c "$LAB_SERVER_IP"
 	tries icmp p "$LAB_SERVER_IP"
-	tries up c 0x4000 p 1 100
-	[[ $A == *'"got": 1'* ]] || return 1
-	tries down p c 0x4000 1 100
-	[[ $A == *'"got": 1'* ]]
+	reaches_both
 }
 
 # ---- devices above another ----------------------------------------------------------------------

@@ -231,12 +231,6 @@ swaps_names() {
 	for dev in "$@"; do ip -n "$LAB_ID-server" link set "$dev" up; done
 	lab_wait 30 carriers || fail "the devices do not come up"
 }
-reaches_both() {
-	tries up c 0x4000 p 1 100
-	[[ $A == *'"got": 1'* ]] || return 1
-	tries down p c 0x4000 1 100
-	[[ $A == *'"got": 1'* ]]
-}
 
 # A device that was away is well again after an attach.
 case_device_moves_and_comes_back() {
