@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "doctor_tc.h"
 
-#include <bpf/bpf.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -9,13 +8,10 @@
 #include <netlink/msg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "owner.h"
 #include "tc.h"
 
-/* Linux 6.6; Debian 12's headers are older */
-#define ATTACH_TCX_INGRESS 46
-#define ATTACH_TCX_EGRESS 47
 #define NO_RATE 0xffffffffU
 
 struct reader {
@@ -99,24 +95,17 @@ static int take_filter(struct nl_msg *msg, void *data)
 /* Programs at a tcx hook; a kernel before 6.6 has none. */
 static void read_tcx(struct turnctl_traffic *tc, int ifindex, bool egress)
 {
-	struct bpf_prog_info info;
-	__u32 ids[TURNCTL_TRAFFIC_MOST], size, i;
-	LIBBPF_OPTS(bpf_prog_query_opts, opts, .prog_ids = ids, .prog_cnt = TURNCTL_TRAFFIC_MOST);
-	struct turnctl_traffic_filter *filter;
-	int fd;
+	__u32 ids[TURNCTL_TCX_MOST];
+	int count, i;
 
-	if (bpf_prog_query_opts(ifindex, egress ? ATTACH_TCX_EGRESS : ATTACH_TCX_INGRESS, &opts))
-		return;
-	for (i = 0; i < opts.prog_cnt && tc->filters < TURNCTL_TRAFFIC_MOST; i++) {
-		filter = &tc->filter[tc->filters++];
-		*filter = (struct turnctl_traffic_filter){ .kind = "tcx", .id = ids[i], .egress = egress };
-		fd = bpf_prog_get_fd_by_id(ids[i]);
-		size = sizeof(info);
-		memset(&info, 0, sizeof(info));
-		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size))
-			snprintf(filter->name, sizeof(filter->name), "%s", info.name);
-		if (fd >= 0)
-			close(fd);
+	count = turnctl_tcx_programs(ifindex, egress ? TURNCTL_TCX_EGRESS : TURNCTL_TCX_INGRESS,
+				     ids);
+	for (i = 0; i < count && tc->filters < TURNCTL_TRAFFIC_MOST; i++) {
+		struct turnctl_traffic_filter *filter = &tc->filter[tc->filters++];
+
+		*filter = (struct turnctl_traffic_filter){ .kind = "tcx", .id = ids[i],
+							   .egress = egress };
+		turnctl_program_label(ids[i], filter->name);
 	}
 }
 

@@ -12,11 +12,10 @@
 
 #include "clsact.h"
 #include "owner.h"
+#include "tc.h"
 
-/* of Linux 6.6; Debian 12's headers are older */
-#define ATTACH_TCX_EGRESS 47
-#define FLAG_BEFORE (1U << 3)
-#define MOST 64 /* programs at a hook: BPF_MPROG_MAX */
+#define FLAG_BEFORE (1U << 3) /* of Linux 6.6; Debian 12's headers are older */
+#define MOST TURNCTL_TCX_MOST
 
 static void link_path(char *path, size_t size, const char *maps, __u32 ifindex)
 {
@@ -25,30 +24,13 @@ static void link_path(char *path, size_t size, const char *maps, __u32 ifindex)
 
 /* ---- what is there --------------------------------------------------------------------------- */
 
-/* The programs at the tcx hook, in their order; negative errno where the kernel has none. */
-static int tcx_programs(__u32 ifindex, __u32 *programs)
-{
-	LIBBPF_OPTS(bpf_prog_query_opts, opts, .prog_ids = programs, .prog_cnt = MOST);
-
-	if (bpf_prog_query_opts(ifindex, ATTACH_TCX_EGRESS, &opts))
-		return errno == ENOENT ? 0 : -errno;
-	return opts.prog_cnt;
-}
-
 static void read_before(__u32 id, struct turnctl_before *before)
 {
-	int fd = id ? bpf_prog_get_fd_by_id(id) : -1;
-	struct bpf_prog_info info = {};
-	__u32 size = sizeof(info);
-
 	memset(before, 0, sizeof(*before));
 	before->id = id;
-	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) && *info.name)
-		snprintf(before->name, sizeof(before->name), "%s", info.name);
-	else
+	turnctl_program_label(id, before->name);
+	if (!before->name[0])
 		snprintf(before->name, sizeof(before->name), "a BPF filter");
-	if (fd >= 0)
-		close(fd);
 }
 
 /* Is the instance's program among them? Then @egress tells who stands before it. */
@@ -73,7 +55,7 @@ void turnctl_egress_read(__u32 ifindex, __u32 id, struct turnctl_egress *egress)
 {
 	__u32 programs[MOST];
 
-	if (find(programs, tcx_programs(ifindex, programs), id, egress))
+	if (find(programs, turnctl_tcx_programs(ifindex, TURNCTL_TCX_EGRESS, programs), id, egress))
 		egress->where = TURNCTL_TCX;
 	else if (find(programs, turnctl_clsact_programs(ifindex, programs, MOST), id, egress))
 		egress->where = TURNCTL_CLSACT;
@@ -99,7 +81,7 @@ int turnctl_egress_owners(__u32 ifindex, __u32 *ids, int room)
 	int count, found = 0, i;
 	__u32 programs[2 * MOST], id;
 
-	count = tcx_programs(ifindex, programs);
+	count = turnctl_tcx_programs(ifindex, TURNCTL_TCX_EGRESS, programs);
 	if (count < 0)
 		count = 0;
 	count += turnctl_clsact_programs(ifindex, programs + count, MOST);
@@ -118,7 +100,7 @@ void turnctl_egress_plan(struct turn_device *device)
 	__u32 programs[MOST];
 
 	device->flags &= ~TURN_TCX;
-	if (tcx_programs(device->ifindex, programs) >= 0)
+	if (turnctl_tcx_programs(device->ifindex, TURNCTL_TCX_EGRESS, programs) >= 0)
 		device->flags |= TURN_TCX;
 	else if (turnctl_clsact_missing(device->ifindex))
 		device->flags |= TURN_MADE_CLSACT;
@@ -128,8 +110,9 @@ int turnctl_egress_check(__u32 ifindex, const char *device, __u32 id, struct tur
 {
 	__u32 programs[MOST];
 
-	return tcx_programs(ifindex, programs) >= 0 ? 0
-						    : turnctl_clsact_check(ifindex, device, id, err);
+	if (turnctl_tcx_programs(ifindex, TURNCTL_TCX_EGRESS, programs) >= 0)
+		return 0;
+	return turnctl_clsact_check(ifindex, device, id, err);
 }
 
 /*
@@ -143,7 +126,7 @@ static int attach_tcx(const struct turn_device *device, const char *maps, int fd
 	int link, old, code = 0;
 	char path[192];
 
-	link = bpf_link_create(fd, device->ifindex, ATTACH_TCX_EGRESS, &opts);
+	link = bpf_link_create(fd, device->ifindex, TURNCTL_TCX_EGRESS, &opts);
 	if (link < 0)
 		return -errno;
 	link_path(path, sizeof(path), maps, device->ifindex);

@@ -61,6 +61,20 @@ __u32 turnctl_program_owner(__u32 program_id)
 	return id;
 }
 
+void turnctl_program_label(__u32 program_id, char name[16])
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+	int fd = program_id ? bpf_prog_get_fd_by_id(program_id) : -1;
+
+	name[0] = '\0';
+	if (fd < 0)
+		return;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
+		snprintf(name, 16, "%s", info.name);
+	close(fd);
+}
+
 bool turnctl_is_layout(const char *name)
 {
 	return !strncmp(name, "abi-", 4);

@@ -15,6 +15,9 @@ int turnctl_program_map(__u32 program_id, const char *name);
 /* The id of the turn_ports that the program uses; 0 if it uses none, so is not ours. */
 __u32 turnctl_program_owner(__u32 program_id);
 
+/* The kernel's name of a program, 15 characters at most; "" if it has none, or is not there. */
+void turnctl_program_label(__u32 program_id, char name[16]);
+
 /* The id of the map @fd; 0 if that is none. */
 __u32 turnctl_map_id(int fd);
 

@@ -11,6 +11,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include <bpf/bpf.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -97,4 +98,13 @@ int turnctl_filters_find(__u32 ifindex, __u32 parent, __u32 pref,
 	filters->pref = pref;
 	filters->all = filters->count = 0;
 	return turnctl_tc_dump(RTM_GETTFILTER, ifindex, parent, read_filter, filters);
+}
+
+int turnctl_tcx_programs(__u32 ifindex, int hook, __u32 ids[TURNCTL_TCX_MOST])
+{
+	LIBBPF_OPTS(bpf_prog_query_opts, opts, .prog_ids = ids, .prog_cnt = TURNCTL_TCX_MOST);
+
+	if (bpf_prog_query_opts(ifindex, hook, &opts))
+		return errno == ENOENT ? 0 : -errno;
+	return opts.prog_cnt;
 }

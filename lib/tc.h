@@ -44,4 +44,14 @@ struct turnctl_filters {
 int turnctl_filters_find(__u32 ifindex, __u32 parent, __u32 pref,
 			 struct turnctl_filters *filters);
 
+#define TURNCTL_TCX_MOST 64 /* programs at a hook: BPF_MPROG_MAX */
+
+/* Attach types of Linux 6.6; Debian 12's headers are older. */
+#define TURNCTL_TCX_INGRESS 46
+#define TURNCTL_TCX_EGRESS 47
+
+/* The programs at the tcx hook, in their order; how many, or a negative errno where the kernel has
+ * no such hooks. */
+int turnctl_tcx_programs(__u32 ifindex, int hook, __u32 ids[TURNCTL_TCX_MOST]);
+
 #endif
