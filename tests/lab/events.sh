@@ -23,7 +23,7 @@ order_up() {
 	# 'xdp-loader clean' and xdp-filter know neither namespaces nor instances
 	[[ -d /run/vm ]] || skip "only in a VM: it would take off the XDP programs of this machine"
 	MODE=$1
-	[[ $MODE == native ]] && OTHER=skb || OTHER=native
+	[[ $MODE == native ]] && OTHER_MODE=skb || OTHER_MODE=native
 	KERNEL=$(uname -r | grep -o '^[0-9]*\.[0-9]*')
 	LIBXDP=$(dpkg-query -W -f '${Version}' libxdp1)
 	LIBXDP=${LIBXDP%-*}

@@ -26,7 +26,7 @@ lost() {
 # content: there is no problem. troubled PATTERN: there is one
 content() { gives 0 '^$' status --check; }
 troubled() { gives 4 "^problem: $1" status --check; }
-OTHER=02:00:00:00:00:77
+NEW_MAC=02:00:00:00:00:77
 srv() { echo "ip -n $LAB_ID-server $*;"; }
 peer() { echo "ip -n $LAB_ID-peer $*;"; }
 
@@ -130,9 +130,9 @@ case_neighbour_changes() {
 	fault "$(srv neigh flush dev srv1)" 100
 	lost "the neighbour entry is deleted" 0
 	counted '.up > 70 and .down > 70'
-	fault "$(peer link set peer0 address "$OTHER") $(srv neigh replace "$LAB_PEER_IP" lladdr "$OTHER" dev srv1)" 150
+	fault "$(peer link set peer0 address "$NEW_MAC") $(srv neigh replace "$LAB_PEER_IP" lladdr "$NEW_MAC" dev srv1)" 150
 	lost "the neighbour has a new MAC" 1
-	holds "the channel" "$(channel)" ".to_peer.next_hop == \"$OTHER\""
+	holds "the channel" "$(channel)" ".to_peer.next_hop == \"$NEW_MAC\""
 	counted '.up > 90 and .down > 100'
 }
 

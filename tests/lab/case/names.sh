@@ -40,15 +40,15 @@ nothing_is_left() {
 
 # Two servers, each with its own address, port, relay ports, database, process file and log, so that they have nothing in
 # common but the kernel: "first" at srv0 for the clients and peers behind it, "other" at srv1.
-FIRST=10.7.1.2:3478 OTHER=10.7.2.2:4478
+FIRST_SERVER=10.7.1.2:3478 OTHER_SERVER=10.7.2.2:4478
 two_servers_up() {
 	lab_up two
 	ip -n "$LAB_ID-client" addr add 10.7.1.3/24 dev cli0
 	ip -n "$LAB_ID-peer" addr add 10.7.2.4/24 dev peer0
 	LAB_AT_EXIT=('[[ ${BOTH_SERVED-} ]] || two_servers_tell >>"$output.why" 2>&1' "ctl_second detach --all" "ctl detach --all")
-	spawn_server first "$FIRST" 51000
+	spawn_server first "$FIRST_SERVER" 51000
 	FIRST_PID=$LAB_PID
-	spawn_server other "$OTHER" 52000
+	spawn_server other "$OTHER_SERVER" 52000
 	OTHER_PID=$LAB_PID
 	lab_wait 60 both_listen || fail "they do not both listen"
 	t peer pa "$LAB_ID-client" 10.7.1.3:3480
@@ -64,11 +64,11 @@ spawn_server() { # NAME ADDR:PORT FIRST-RELAY-PORT
 		--min-port "$3" --max-port $(($3 + 499)) --lt-cred-mech --user "$LAB_USER:$LAB_PASSWORD" \
 		--realm "$LAB_REALM" --no-cli --no-tls --no-dtls --no-tcp --no-tcp-relay >"$dir/out" 2>&1
 }
-both_listen() { lab_listens server "$FIRST" && lab_listens server "$OTHER"; }
+both_listen() { lab_listens server "$FIRST_SERVER" && lab_listens server "$OTHER_SERVER"; }
 # A server may be there before it is ready to answer. This client is then no more.
 both_answer() {
 	local server
-	for server in "client 10.7.1.1 $FIRST" "peer 10.7.2.3 $OTHER"; do
+	for server in "client 10.7.1.1 $FIRST_SERVER" "peer 10.7.2.3 $OTHER_SERVER"; do
 		# shellcheck disable=SC2086  # words they are
 		first_try $server || return 1
 	done
@@ -82,9 +82,9 @@ first_try() { # NODE ADDR SERVER
 # calls a|b: a new client of the first or the other server, with a channel to the peer at its side, and the first packets
 calls() {
 	if [[ $1 == a ]]; then
-		t client a "$LAB_ID-client" 10.7.1.1 "$FIRST"
+		t client a "$LAB_ID-client" 10.7.1.1 "$FIRST_SERVER"
 	else
-		t client b "$LAB_ID-peer" 10.7.2.3 "$OTHER"
+		t client b "$LAB_ID-peer" 10.7.2.3 "$OTHER_SERVER"
 	fi
 	t allocate "$1"
 	t bind "$1" 0x4000 "$([[ $1 == a ]] && echo 10.7.1.3 || echo 10.7.2.4):3480"
@@ -177,7 +177,7 @@ case_two_servers_of_one_instance() {
 	lab_wait 60 forgets_other || fail "the other server has ended, and there are $(channels) channels"
 	both_ways a 10
 	lab_wait 30 relays_some a || fail "a is no longer relayed by the kernel"
-	spawn_server again "$OTHER" 52500
+	spawn_server again "$OTHER_SERVER" 52500
 	OTHER_PID=$LAB_PID
 	lab_wait 60 both_answer || fail "they do not both answer: $A"
 	calls b

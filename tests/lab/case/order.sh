@@ -244,10 +244,10 @@ outside_off() {
 
 story_modes() {
 	everyone_calls
-	on_server xdp-filter load srv0 --mode "$OTHER"
+	on_server xdp-filter load srv0 --mode "$OTHER_MODE"
 	joins 10 xdpfilt_alw_all
 	event "a filter in the other mode: turnctl refuses" refuses \
-		"^turnctl: srv0 already runs XDP programs in $OTHER mode; attach with --mode $OTHER, or reload them in $MODE mode$"
+		"^turnctl: srv0 already runs XDP programs in $OTHER_MODE mode; attach with --mode $OTHER_MODE, or reload them in $MODE mode$"
 	event "a filter in the other mode: turnctl joins it there" joins_other
 	turnctl_detaches
 	filter_unloads
@@ -255,11 +255,11 @@ story_modes() {
 	event "a program in the other mode is refused by xdp-loader" other_refused
 }
 joins_other() {
-	turnctl_attaches "$OTHER"
+	turnctl_attaches "$OTHER_MODE"
 	everyone_calls
 }
 other_refused() {
-	! on_server xdp-loader load -m "$OTHER" -n guest_two srv0 "$LAB_TMP/foreign.o" || fail "one device took two modes"
+	! on_server xdp-loader load -m "$OTHER_MODE" -n guest_two srv0 "$LAB_TMP/foreign.o" || fail "one device took two modes"
 }
 
 story_losses() {
