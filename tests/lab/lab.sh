@@ -187,16 +187,27 @@ lab_down() {
 
 # ---- coturn and its peer ----
 
+# lab_plain [OPTION…]: sets LAB_PLAIN, options for coturn without TLS and DTLS, and without its command line unless OPTION
+# gives that a password. Newer ones have some of that off and do not start when told to turn it off.
+lab_plain() {
+	local option has
+	has=$(turnserver -h 2>&1 || true)
+	LAB_PLAIN=()
+	for option in --no-tls --no-dtls "$([[ $* == *--cli-password* ]] && echo --cli || echo --no-cli)"; do
+		[[ ! $has =~ [[:space:]]"$option"[[:space:]] ]] || LAB_PLAIN+=("$option")
+	done
+}
+
 # shellcheck disable=SC2120  # its arguments are optional
 lab_coturn() {
-	[[ $* == *--cli-password* ]] || set -- --no-cli "$@"
+	lab_plain "$@"
 	: >"$LAB_TMP/turn.conf"
 	lab_spawn server "${LAB_COTURN_IN[@]}" turnserver -c "$LAB_TMP/turn.conf" --userdb "$LAB_TMP/turndb" \
 		--log-file "$LAB_TMP/coturn.log" --simple-log --pidfile "$LAB_TMP/coturn.pid" \
 		--listening-port $LAB_PORT "${LAB_COTURN_IPS[@]}" \
 		--min-port "${LAB_RELAY_PORTS[0]}" --max-port "${LAB_RELAY_PORTS[1]}" \
 		--lt-cred-mech --user "$LAB_USER:$LAB_PASSWORD" --realm $LAB_REALM \
-		--no-tls --no-dtls "$@" >"$LAB_TMP/coturn.out" 2>&1
+		"${LAB_PLAIN[@]}" "$@" >"$LAB_TMP/coturn.out" 2>&1
 	LAB_COTURN_PID=$LAB_PID
 	lab_wait 60 lab_listens server "$LAB_SERVER_IP:$LAB_PORT" || {
 		cat "$LAB_TMP/coturn.out" >&2

@@ -109,7 +109,7 @@ case_doctor_xdp_behind() {
 
 # Doctor's claim, tried: it names the rule that counts a client's packets, which then counts none that is relayed. And
 # rules that could not have matched are not named.
-doctor_counted() { on_server nft -j list chain inet lab counts | jq '[.nftables[] | .rule?.expr[]? | .counter?.packets? // empty] | add'; }
+doctor_counted() { on_server nft -j list chain inet lab incoming | jq '[.nftables[] | .rule?.expr[]? | .counter?.packets? // empty] | add'; }
 case_doctor_rules_that_relayed_packets_miss() {
 	local is
 	doctor_needs_nft
@@ -119,7 +119,7 @@ case_doctor_rules_that_relayed_packets_miss() {
 	doctor_nft <<-EOF
 		table inet lab {
 			set friends { type ipv4_addr; elements = { 192.0.2.1, 192.0.2.2 } ; }
-			chain counts {
+			chain incoming {
 				type filter hook input priority 0; policy accept;
 				tcp dport $LAB_PORT counter drop
 				udp dport 3479 counter drop
@@ -152,7 +152,7 @@ case_doctor_rules_that_relayed_packets_miss() {
 		}
 	EOF
 	doctor_says 4
-	doctor_has warning rule 'inet lab counts' "'udp dport $LAB_PORT counter accept' would count packets from clients;"
+	doctor_has warning rule 'inet lab incoming' "'udp dport $LAB_PORT counter accept' would count packets from clients;"
 	doctor_only 1 rule policy
 	t bind c 0x4000 "$LAB_PEER_IP:$LAB_PEER_PORT"     # to connection tracking, which begins only now, it is new
 	t bind c 0x4000 "$LAB_PEER_IP:$LAB_PEER_PORT"

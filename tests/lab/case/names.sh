@@ -59,10 +59,11 @@ spawn_server() { # NAME ADDR:PORT FIRST-RELAY-PORT
 	local dir=$LAB_TMP/$1
 	mkdir "$dir"
 	: >"$dir/turn.conf"
+	lab_plain
 	lab_spawn server turnserver -c "$dir/turn.conf" --userdb "$dir/turndb" --log-file "$dir/log" --simple-log \
 		--pidfile "$dir/pid" --listening-ip "${2%:*}" --listening-port "${2#*:}" --relay-ip "${2%:*}" \
 		--min-port "$3" --max-port $(($3 + 499)) --lt-cred-mech --user "$LAB_USER:$LAB_PASSWORD" \
-		--realm "$LAB_REALM" --no-cli --no-tls --no-dtls --no-tcp --no-tcp-relay >"$dir/out" 2>&1
+		--realm "$LAB_REALM" "${LAB_PLAIN[@]}" --no-tcp --no-tcp-relay >"$dir/out" 2>&1
 }
 both_listen() { lab_listens server "$FIRST_SERVER" && lab_listens server "$OTHER_SERVER"; }
 # A server may be there before it is ready to answer. This client is then no more.
