@@ -5,7 +5,7 @@
 host_suite() { (. /etc/os-release && echo "${VERSION_CODENAME:-}"); }
 
 # mirror_sources SUITE: a line "URI SUITE" for each source of Debian's that this host has, as SUITE has it too: itself
-# first, then -updates and -security. Nothing if apt has none.
+# first, then -updates and -security, which sid has not. Nothing if apt has none.
 mirror_sources() {
 	local host
 	host=$(host_suite)
@@ -15,6 +15,6 @@ mirror_sources() {
 			$4 != "main" { next }
 			{ name = index($3, host) == 1 ? $3 : $2 }
 			name == host { print $1, suite }
-			name == host "-updates" || name == host "-security" { print $1, suite substr(name, length(host) + 1) }' |
+			suite != "sid" && (name == host "-updates" || name == host "-security") { print $1, suite substr(name, length(host) + 1) }' |
 		sort -u -k 2
 }
