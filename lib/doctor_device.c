@@ -2,6 +2,7 @@
 /* doctor: would a device do, or is it well; and the XDP programs beside turnctl's. */
 #include <string.h>
 
+#include "device_check.h"
 #include "doctor_parts.h"
 #include "hint.h"
 #include "names.h"
@@ -120,16 +121,6 @@ static void tell_before_attach(const struct turnctl_doctor *doctor, const struct
 
 /* ---- after it -------------------------------------------------------------------------------- */
 
-/* What `status --check` says in more words. True if all is well. */
-static bool is_whole(const struct turnctl_device_state *state)
-{
-	return state->stages == state->expected && !turnctl_chain_blinds(&state->chain) &&
-	       !turnctl_suited_still(&state->link, state->chain.mode, NULL) &&
-	       state->egress.where && !state->egress.behind && state->exits && state->link.up &&
-	       (state->device.flags & TURN_UP) &&
-	       !memcmp(state->link.mac, state->device.mac, sizeof(state->device.mac));
-}
-
 static void tell_attached(const struct turnctl_doctor *doctor,
 			  const struct turnctl_device_state *state)
 {
@@ -138,7 +129,7 @@ static void tell_attached(const struct turnctl_doctor *doctor,
 	bool behind = false;
 	int i;
 
-	if (is_whole(state))
+	if (!turnctl_device_check(&doctor->instance, &doctor->config, state, NULL, NULL))
 		turnctl_doctor_tell(doctor, TURNCTL_FINE, "attached", name, NULL,
 				    "it is attached: %s, %s, %s mode",
 				    turnctl_role_name(state->device.role),
@@ -147,7 +138,7 @@ static void tell_attached(const struct turnctl_doctor *doctor,
 	else
 		turnctl_doctor_tell(doctor, TURNCTL_PROBLEM, "attached", name,
 				    turnctl_hint(doctor->wish->instance, "status --check").text,
-				    "it is attached, but not all is in place");
+				    "it is attached, but not all is well");
 	if (chain->count && !chain->dispatcher && !chain->program[0].owner) {
 		turnctl_doctor_tell(doctor, TURNCTL_PROBLEM, "programs", name,
 				    turnctl_hint(doctor->wish->instance, "attach %s", name).text,

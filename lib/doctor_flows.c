@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* doctor: what the relayed packets would look like to netfilter: ports, addresses, devices. */
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netlink/cache.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
@@ -14,7 +15,6 @@
 #include "netlink.h"
 #include "table.h"
 
-#define MASTERS 4 /* a bond in a bridge, and room */
 /* RFC 8656 section 7.2; the default of the servers that we know */
 #define RELAY_LOW 49152
 #define RELAY_HIGH 65535
@@ -51,7 +51,7 @@ static void add_masters(struct turnctl_nft_flow *flow, int master, bool *bridge)
 	struct turnctl_link link;
 	int depth;
 
-	for (depth = 0; master && depth < MASTERS; depth++) {
+	for (depth = 0; master && depth < TURNCTL_MASTERS; depth++) {
 		if (turnctl_link_by_index(master, &link, NULL))
 			return;
 		add_device(flow, link.name);
@@ -62,15 +62,15 @@ static void add_masters(struct turnctl_nft_flow *flow, int master, bool *bridge)
 
 static bool is_of_flow(const struct turnctl_nft_flow *flow, int ifindex)
 {
-	struct turnctl_link link;
+	char name[IFNAMSIZ];
 	int i;
 
-	if (turnctl_link_by_index(ifindex, &link, NULL))
+	if (!if_indextoname(ifindex, name))
 		return false;
 	for (i = 0; i < flow->devices; i++)
-		if (!strcmp(link.name, flow->device[i]))
+		if (!strcmp(name, flow->device[i]))
 			return true;
-	return !strcmp(link.name, "lo");
+	return !strcmp(name, "lo");
 }
 
 /* The addresses of the flow's devices, and those that a host has given to lo. */

@@ -43,7 +43,6 @@ static void read_link(struct rtnl_link *from, struct turnctl_link *to)
 	to->master = rtnl_link_get_master(from);
 }
 
-#define MASTERS 4 /* a bond in a bridge, and room */
 
 /* Is a port's frame to this host addressed to the device that it is a port of? Not in a VRF. */
 static bool lends_mac(struct rtnl_link *master)
@@ -60,7 +59,7 @@ static void take_mac_of_master(struct nl_sock *sk, struct turnctl_link *link)
 	int master = link->master, i;
 	struct rtnl_link *found;
 
-	for (i = 0; i < MASTERS && master > 0; i++) {
+	for (i = 0; i < TURNCTL_MASTERS && master > 0; i++) {
 		const struct nl_addr *mac;
 
 		if (rtnl_link_get_kernel(sk, master, NULL, &found))
@@ -205,7 +204,7 @@ static int find_vlans(struct vlans *vlans)
 	nl_socket_free(sk);
 	if (ret < 0)
 		return -turnctl_netlink_errno(ret);
-	for (i = 0; i < MASTERS && vlans->below > 0; i++) {
+	for (i = 0; i < TURNCTL_MASTERS && vlans->below > 0; i++) {
 		nl_cache_foreach(links, note_vlan, vlans);
 		vlans->below = master_of(links, vlans->below);
 	}

@@ -13,6 +13,9 @@
 
 #include "error.h"
 
+/* How many masters above each other are looked at: a bond in a bridge, and room. VLANs likewise. */
+#define TURNCTL_MASTERS 4
+
 struct turnctl_link {
 	int ifindex;
 	char name[IFNAMSIZ];

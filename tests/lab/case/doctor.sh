@@ -82,6 +82,12 @@ case_doctor_attached() {
 	doctor_only 2 attached
 	doctor_says 0 srv1
 	doctor_only 1 attached
+	ip -n "$LAB_ID-peer" link set peer0 down      # whatever status finds
+	doctor_says 1
+	doctor_has problem attached srv1 'status --check'
+	ip -n "$LAB_ID-peer" link set peer0 up
+	lab_wait 20 carriers || fail "no carrier"
+	doctor_says 0
 	if [[ $install == --chain ]]; then on_server xdp-loader unload srv1 --all; else on_server ip link set dev srv1 xdp off; fi
 	doctor_says 1
 	doctor_has ok attached srv0
