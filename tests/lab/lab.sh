@@ -107,19 +107,22 @@ lab_veth() {
 	done
 }
 
-lab_layout_one() {
+# lab_hub CMD…: one bridge for all; CMD makes the server's srv0, with its address, and hs, the bridge's end of its wire
+lab_hub() {
 	local dev
 	lab_node hub
 	LAB_SERVER_IP=10.7.1.2 LAB_RELAY_IP=10.7.1.2 LAB_CLIENT_IP=10.7.1.1 LAB_PEER_IP=10.7.1.3
 	lab_veth client:cli0=$LAB_CLIENT_IP/24 hub:hc
-	lab_veth server:srv0=$LAB_SERVER_IP/24 hub:hs
 	lab_veth peer:peer0=$LAB_PEER_IP/24 hub:hp
+	"$@"
 	ip -n "$LAB_ID-hub" link add br0 type bridge stp_state 0
-	for dev in hc hs hp; do ip -n "$LAB_ID-hub" link set "$dev" master br0; done
+	for dev in hc hs hp; do ip -n "$LAB_ID-hub" link set "$dev" up master br0; done
 	ip -n "$LAB_ID-hub" link set br0 up
-	lab_wait 20 lab_bridge_forwards || lab_die "the bridge's ports do not come up"
+	lab_wait 30 lab_bridge_forwards || lab_die "the bridge's ports do not come up"
 	LAB_DEVICES=(srv0)
 }
+lab_hub_veth() { lab_veth server:srv0="$LAB_SERVER_IP/24" hub:hs; }
+lab_layout_one() { lab_hub lab_hub_veth; }
 
 lab_bridge_forwards() { (($(lab_in hub bridge link show | grep -c 'state forwarding') == 3)); }
 

@@ -237,22 +237,15 @@ case_bond_that_cannot() {
 
 # The server's device is a tap, and a program is its far end, as QEMU would be.
 lab_layout_tap() {
-	local dev
 	[[ -c /dev/net/tun ]] || skip "needs a kernel with tap devices"
-	lab_node hub
-	LAB_SERVER_IP=10.7.1.2 LAB_RELAY_IP=10.7.1.2 LAB_CLIENT_IP=10.7.1.1 LAB_PEER_IP=10.7.1.3
+	lab_hub tap_to_hub
+}
+tap_to_hub() {
 	"$here/tap.py" "$LAB_ID-server:srv0" "$LAB_ID-hub:hs" &
 	LAB_PIDS+=("$!")
 	lab_wait 30 ip -n "$LAB_ID-hub" link show hs || skip "needs a kernel with tap devices"
-	lab_veth client:cli0=$LAB_CLIENT_IP/24 hub:hc
-	lab_veth peer:peer0=$LAB_PEER_IP/24 hub:hp
-	ip -n "$LAB_ID-hub" link add br0 type bridge stp_state 0
-	for dev in hc hs hp; do ip -n "$LAB_ID-hub" link set "$dev" up master br0; done
-	ip -n "$LAB_ID-hub" link set br0 up
-	ip -n "$LAB_ID-server" addr add $LAB_SERVER_IP/24 dev srv0
+	ip -n "$LAB_ID-server" addr add "$LAB_SERVER_IP/24" dev srv0
 	srv_link set srv0 up
-	lab_wait 30 lab_bridge_forwards || lab_die "the bridge's ports do not come up"
-	LAB_DEVICES=(srv0)
 }
 case_tap() {
 	modprobe -q tun || true
@@ -335,19 +328,10 @@ unplug_card() { # NODE DEV NAME
 	ip -n "$LAB_ID-$1" link set "$2" name "$3"
 	ip -n "$LAB_ID-$1" link set "$3" netns $$
 }
-lab_layout_cards_one() {
-	local dev
-	lab_node hub
-	LAB_SERVER_IP=10.7.1.2 LAB_RELAY_IP=10.7.1.2 LAB_CLIENT_IP=10.7.1.1 LAB_PEER_IP=10.7.1.3
-	lab_veth client:cli0=$LAB_CLIENT_IP/24 hub:hc
-	lab_veth peer:peer0=$LAB_PEER_IP/24 hub:hp
-	plug_card "${WIRES[0]}" 1 server:srv0=$LAB_SERVER_IP/24
+lab_layout_cards_one() { lab_hub card_to_hub; }
+card_to_hub() {
+	plug_card "${WIRES[0]}" 1 server:srv0="$LAB_SERVER_IP/24"
 	plug_card "${WIRES[0]}" 2 hub:hs
-	ip -n "$LAB_ID-hub" link add br0 type bridge stp_state 0
-	for dev in hc hs hp; do ip -n "$LAB_ID-hub" link set "$dev" master br0; done
-	ip -n "$LAB_ID-hub" link set br0 up
-	lab_wait 30 lab_bridge_forwards || lab_die "the bridge's ports do not come up"
-	LAB_DEVICES=(srv0)
 }
 lab_layout_cards_two() {
 	LAB_SERVER_IP=10.7.1.2 LAB_RELAY_IP=10.7.2.2 LAB_CLIENT_IP=10.7.1.1 LAB_PEER_IP=10.7.2.3
