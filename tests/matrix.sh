@@ -66,7 +66,7 @@ run_compilers() {
 		skb_mode)
 	chain_some=('relays_in_layout_*' 'detach*' 'static_relays*' 'static_follows*' refresh0_stops_relaying
 		upgrade_under_load)
-	orders=(order_native order_skb order_at_once)           # on every kernel
+	orders=('order_*')                                     # on every kernel
 	# What shares the device at TC and in netfilter, and what doctor says of it, with Debian 13's nftables, too.
 	neighbours_clsact=('neighbours_*' doctor_xdp_behind)
 	neighbours_tcx=('neighbours_*' 'doctor_*')
@@ -79,7 +79,7 @@ run_compilers() {
 	wires=(--wire virtio-net-pci,queues=4 --wire virtio-net-pci,queues=4
 		--wire virtio-net-pci,ctrl_guest_offloads=off --wire e1000e)
 	# The newest of all: libxdp, xdp-tools, nftables, coturn
-	newest=('relays_in_layout_*' refresh0_stops_relaying upgrade_under_load order_native order_at_once
+	newest=('relays_in_layout_*' refresh0_stops_relaying upgrade_under_load order_native order_at_once_native
 		neighbours_programs 'doctor_rules*')
 	too_old=(kernel_too_old)
 }
