@@ -4,6 +4,15 @@
 # A table of tab-separated lines, in columns as wide as they must be.
 columns() { column -t -s $'\t' -o '  ' | sed 's/ *$//'; }
 
+markdown() {
+	awk -F '\t' '{
+		line = "|"; rule = "|"
+		for (i = 1; i <= NF; i++) { line = line " " $i " |"; rule = rule " --- |" }
+		print line
+		if (NR == 1) print rule
+	}'
+}
+
 faults() {
 	local file
 	if [[ -s $work/survived ]]; then sed 's/^/host, fused\t/' "$work/survived"; fi
@@ -12,7 +21,7 @@ faults() {
 	done
 }
 
-# pivot TITLE: lines "ROW COLUMN VALUE", by tabs, as a table; rows and columns in the order in which they come first
+# pivot TITLE: lines "ROW COLUMN VALUE" as a table, all by tabs; rows and columns in the order in which they come first
 pivot() {
 	awk -F '\t' -v title="$1" '
 		!($1 in row) { row[$1]; rows[++m] = $1 }
@@ -28,13 +37,15 @@ pivot() {
 					printf "\t%s", (rows[i], cols[j]) in cell ? cell[rows[i], cols[j]] : "-"
 				print ""
 			}
-		}' | columns
+		}'
 }
 
-# from what the order cases note: kernel, libxdp, mode, event, result. Columns by kernel, then mode. In the README.
+# from what the order cases note: kernel, libxdp, mode, event, result. Columns by kernel, libxdp, mode. It stands
+# so in the README.
 orders_table() {
-	cat "$work"/vm/*/orders 2>/dev/null | sort -s -t $'\t' -k 1,1V -k 3,3 |
-		awk -F '\t' '{ print $4 "\t" $1 ", " $2 ", " $3 "\t" $5 }' | pivot 'order of events (Linux, libxdp, mode)'
+	cat "$work"/vm/*/orders 2>/dev/null | sort -s -t $'\t' -k 1,1V -k 2,2V -k 3,3 |
+		awk -F '\t' '{ print $4 "\t" $1 ", " $2 ", " $3 "\t" $5 }' |
+		pivot 'order of events (Linux, libxdp, mode)' | markdown
 }
 
 # from what tests/vm/programs notes: kernel, build, layout, program, instructions. A table for each kernel
@@ -44,7 +55,8 @@ verified_tables() {
 	while read -r kernel; do
 		echo
 		awk -F '\t' -v k="$kernel" '$1 == k { print $2 "\t" $4 "\t" $5 }' "$work/verified" |
-			sort -t $'\t' -k 1,1V -k 2,2 -k 3,3n | pivot "instructions verified, Linux $kernel"
+			sort -t $'\t' -k 1,1V -k 2,2 -k 3,3n |
+			pivot "instructions verified, Linux $kernel" | columns
 	done < <(cut -f 1 "$work/verified" | sort -uV)
 }
 

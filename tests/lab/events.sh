@@ -11,6 +11,7 @@
 #   joins PRIO NAME, leaves PRIO    a program of somebody else's (PRIO -: outside a dispatcher)
 #   OURS=4|0                        how many of turnctl's are there; FLOWS=kernel|server who relays now
 #   TOLD=PATTERN                    what status is to complain about; none: of nothing
+#   WATCHED=1                       the programs of others count; all of them are to see what nobody relays
 #   FILTER=allow|deny|late|''       whether xdp-filter has its rules, and of which policy; late: it stands behind ours
 
 # Another client, another peer, and a third that is nobody's: the filter is to stop these three
@@ -207,6 +208,8 @@ filter_filters() {
 		t got service
 		t throw stranger to_service 1 100
 		lab_wait 30 came service 1 || fail "a stranger to the service, without a filter: $A"
+		((!WATCHED || !${#GUESTS[@]})) || lab_wait 30 guests_see ||
+			fail "not every program of others' has seen a stranger's packet: $(guests_saw)"
 		return 0
 	fi
 	t got c
@@ -228,6 +231,18 @@ filter_filters() {
 		t got $had
 		[[ $A == *'"packets": 0,'* ]] || fail "past the filter to $had: $A"
 	done
+}
+# Programs of others count what they see. A stranger's packet, which nobody relays, comes to all of them.
+guests_saw() {
+	on_server bpftool -j map dump name foreign.bss | jq -r 'if .[0] | has("elements") then .[] | "\(.id) \([.. | numbers] | add)"
+		else "\([.. | numbers] | add)" end' | sort
+}
+guests_see() {
+	local saw
+	saw=$(guests_saw)
+	t throw stranger to_service 1 100
+	t got service                                # after it has come, or else the next time
+	(($(comm -13 <(echo "$saw") <(guests_saw) | wc -l) == ${#GUESTS[@]}))
 }
 came() {
 	t got "$1"
@@ -271,7 +286,7 @@ story() {
 	(
 		set -eE
 		trap 'echo "line $LINENO: $BASH_COMMAND" >>"$output.at"' ERR
-		OURS=0 FLOWS=server TOLD='' FILTER='' ATTACHED='' UP='' DOWN=''
+		OURS=0 FLOWS=server TOLD='' FILTER='' ATTACHED='' UP='' DOWN='' WATCHED=0
 		echo "the beginning of $1" >"$LAB_TMP/event"
 		"story_$1"
 	)

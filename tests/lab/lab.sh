@@ -6,6 +6,7 @@
 #                       two     the server has a client device srv0 and a relay device srv1, in two subnets
 #                       paths   like two, and a third device srv2 of the server, by which the peer can be reached, too
 #                       router  one server device; client and peer are behind a router: the server sees its MAC
+#                       tap, cards_one, cards_two are in case/devices.sh
 #                       sets LAB_DEVICES (the server's), LAB_SERVER_IP, LAB_RELAY_IP, LAB_CLIENT_IP,
 #                       LAB_PEER_IP, LAB_TMP (a directory that goes with the lab)
 #   lab_in NODE CMD…    runs CMD in the node's namespace (client, server, peer, hub); not by `ip netns exec`,
@@ -173,7 +174,7 @@ lab_up() {
 	lab_bpffs
 	LAB_TMP=$(mktemp -d "${TMPDIR:-/tmp}/$LAB_ID.XXXXXX")
 	lab_node client server peer
-	declare -F "lab_layout_$1" >/dev/null || lab_die "no such layout: $1 (one, two, paths, router)"
+	declare -F "lab_layout_$1" >/dev/null || lab_die "no such layout: $1"
 	"lab_layout_$1"
 	LAB_COTURN_IPS=(--listening-ip "$LAB_SERVER_IP" --relay-ip "$LAB_RELAY_IP")
 }

@@ -213,6 +213,7 @@ case_vlan_devices_in_skb_mode() {
 	done
 	LAB_DEVICES[0]=srv0.10
 	lab_coturn
+	attach_refused 1 'srv0\.10 is a vlan device' srv0.10 --relay srv1
 	attach --mode skb
 	call
 	passes 1

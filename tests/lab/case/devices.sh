@@ -225,7 +225,7 @@ relays_by_other() {
 	[[ $A == *'"got": 2'* ]] || return 1
 	tries down p c 0x4000 2 100
 	[[ $A == *'"got": 2'* ]] || return 1
-	channel | jq -e --arg dev "$dev" '(.to_peer, .to_client) | .state == "offloaded" and .device == $dev' | grep -qv false
+	channel | jq -e --arg dev "$dev" '[.to_peer, .to_client] | all(.state == "offloaded" and .device == $dev)'
 }
 case_bond_that_cannot() {
 	on_a_bond balance-alb srv0

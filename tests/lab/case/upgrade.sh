@@ -226,19 +226,45 @@ case_others_take_parts_off() {
 		faulted "'xdp-loader unload DEV --all'" 'srv0: 0 of 4 XDP programs' on_server xdp-loader unload srv0 --all
 		faulted "'ip link set DEV xdp off'" 'srv0: 0 of 4 XDP programs' on_server ip link set dev srv0 xdp off
 	fi
-	if on_clsact; then
-		faulted "'tc qdisc del dev DEV clsact'" 'srv0: turn_egress is not at TC egress' \
-			on_server tc qdisc del dev srv0 clsact
-	else
-		faulted "the tcx link's pin removed" 'srv0: turn_egress is not at TC egress' \
-			rm "$pins/$instance/abi-$LAYOUT/egress_$(ip -n "$LAB_ID-server" -j link show dev srv0 | jq '.[0].ifindex')"
-	fi
+	faulted "$(on_clsact && echo "'tc qdisc del dev DEV clsact'" || echo "the tcx link's pin removed")" \
+		'srv0: turn_egress is not at TC egress' take_egress_off
 	faulted "the exits removed (turn_exits)" 'srv0: it is missing in turn_exits' delete_exit turn_exits
 	[[ $install == --chain ]] ||
 		faulted "the exits removed (turn_plain)" 'srv0: it is missing in .*turn_plain' delete_exit turn_plain
 	on_server ip link set dev srv0 xdp off
 	detach
 	[[ $(picture) == "$before" ]] || fail "$(diff <(echo "$before") <(picture))"
+}
+
+take_egress_off() {
+	if on_clsact; then
+		on_server tc qdisc del dev srv0 clsact
+	else
+		rm "$pins/$instance/abi-$LAYOUT/egress_$(ip -n "$LAB_ID-server" -j link show dev srv0 | jq '.[0].ifindex')"
+	fi
+}
+
+# What the server sends is not seen then, so nothing stays offloaded for long.
+case_egress_taken_off() {
+	LAYOUT=$("$TURNCTL" -j version | jq .layout)
+	started one --heartbeat 300ms
+	take_egress_off
+	troubled 'srv0: turn_egress is not at TC egress'
+	lab_wait 30 goes_back_to_server || fail "without sight of the server it is offloaded still: $(channel)"
+	mark
+	passes 20
+	counted '.up == 0 and .down == 0'
+	ctl attach srv0 "${fused[@]}"
+	lab_wait 30 is_offloaded_again || fail "it is not offloaded again: $(channel)"
+	content
+}
+goes_back_to_server() {
+	passes 1
+	channel | jq -e '[.to_peer, .to_client] | all(.state == "suspended" and .reason == "unconfirmed")'
+}
+is_offloaded_again() {
+	passes 1
+	is_state offloaded
 }
 
 case_device_comes_back_under_another_index() {
