@@ -4,8 +4,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#define ANY_HIGH 0xffffffffU
-
 static const struct symbol {
 	const char *word;
 	__u32 number;
@@ -60,7 +58,7 @@ static void set_address(struct turnctl_nft_field *field, const struct turnctl_nf
 	int i;
 
 	if (destination != turnctl_nft_arrives(flow) || !flow->addresses)
-		set_range(field, 0, ANY_HIGH);
+		set_range(field, 0, TURNCTL_NFT_HIGHEST);
 	else
 		for (i = 0; i < flow->addresses; i++)
 			set_range(field, flow->address[i], flow->address[i]);

@@ -5,6 +5,8 @@
 
 #include "nft_match.h"
 
+#define TURNCTL_NFT_HIGHEST 0xffffffffU /* number of a field */
+
 /* One of several names, or a number in one of several ranges. */
 struct turnctl_nft_field {
 	enum {

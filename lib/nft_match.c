@@ -11,7 +11,7 @@
 #define NO TURNCTL_NFT_NO
 #define MAY TURNCTL_NFT_MAY
 #define YES TURNCTL_NFT_YES
-#define ANY_HIGH 0xffffffffU
+#define HIGHEST TURNCTL_NFT_HIGHEST
 
 const char *turnctl_nft_kind(struct json_object *object, struct json_object **value)
 {
@@ -77,7 +77,7 @@ static bool read_range(struct json_object *value, __u32 *low, __u32 *high)
 	length = json_object_get_int(json_object_object_get(inner, "len"));
 	if (length < 0 || length > 32)
 		return false;
-	*high = *low | (length == 32 ? 0 : ANY_HIGH >> length);
+	*high = *low | (length == 32 ? 0 : HIGHEST >> length);
 	return true;
 }
 
@@ -214,11 +214,11 @@ static enum turnctl_nft_answer compare(const char *op, const struct turnctl_nft_
 	if (field->kind != TURNCTL_NFT_NUMBERS || !read_number(right, &number))
 		return MAY;
 	if (!strcmp(op, ">="))
-		return in_range(field, number, ANY_HIGH);
+		return in_range(field, number, HIGHEST);
 	if (!strcmp(op, "<="))
 		return in_range(field, 0, number);
 	if (!strcmp(op, ">"))
-		return number == ANY_HIGH ? NO : in_range(field, number + 1, ANY_HIGH);
+		return number == HIGHEST ? NO : in_range(field, number + 1, HIGHEST);
 	return number ? in_range(field, 0, number - 1) : NO;
 }
 
