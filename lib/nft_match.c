@@ -126,6 +126,14 @@ static enum turnctl_nft_answer equals_concat(struct json_object *key, struct jso
 	return answer;
 }
 
+/* An element with a limit of its own is found only by the packets that the limit lets through. */
+static bool is_limited(struct json_object *element)
+{
+	return json_object_object_get(element, "limit") ||
+	       json_object_object_get(element, "quota") ||
+	       json_object_object_get(element, "ct count");
+}
+
 enum turnctl_nft_answer turnctl_nft_equals(struct json_object *key, struct json_object *element,
 					   const struct turnctl_nft_flow *flow,
 					   const struct turnctl_nft_place *place)
@@ -136,7 +144,9 @@ enum turnctl_nft_answer turnctl_nft_equals(struct json_object *key, struct json_
 	__u32 low, high;
 
 	if (kind && !strcmp(kind, "elem")) /* with a timeout, a counter, a comment */
-		return turnctl_nft_equals(key, json_object_object_get(inner, "val"), flow, place);
+		return turnctl_nft_least(
+			is_limited(inner) ? MAY : YES,
+			turnctl_nft_equals(key, json_object_object_get(inner, "val"), flow, place));
 	kind = turnctl_nft_kind(key, &parts);
 	if (kind && !strcmp(kind, "concat")) {
 		kind = turnctl_nft_kind(element, &inner);

@@ -59,6 +59,34 @@ void turnctl_nft_meet(struct turnctl_nft_walk *walk, const char *chain, long han
 
 /* ---- one rule -------------------------------------------------------------------------------- */
 
+/* Does { "stmt": [...] } limit what goes on? A set or map may have it, and a statement that adds to
+ * it: the kernel takes it for each element. */
+static bool limits(struct json_object *set)
+{
+	struct json_object *list = json_object_object_get(set, "stmt"), *value;
+	bool limited = false;
+	size_t i;
+
+	for (i = 0; json_object_is_type(list, json_type_array) &&
+		    i < json_object_array_length(list); i++) {
+		const char *word = turnctl_nft_kind(json_object_array_get_idx(list, i), &value);
+
+		limited |= word && turnctl_nft_statement(word)->effect == TURNCTL_NFT_LIMITS;
+	}
+	return limited;
+}
+
+/* { "set": "@NAME", "stmt": [...] }, or "map" */
+static bool adds_within_limits(const struct turnctl_nft_walk *walk, const char *word,
+			       struct json_object *value)
+{
+	if (strcmp(word, "set") && strcmp(word, "map"))
+		return false;
+	return limits(value) || limits(turnctl_nft_keyed(walk->place.sets, walk->place.family,
+							 walk->place.table,
+							 turnctl_nft_text(value, word)));
+}
+
 /* A verdict or statement for those packets that come to it. */
 static void act(struct turnctl_nft_walk *walk, struct course *course, const char *word,
 		struct json_object *value, enum turnctl_nft_answer reaches)
@@ -80,8 +108,9 @@ static void act(struct turnctl_nft_walk *walk, struct course *course, const char
 	}
 	statement = turnctl_nft_statement(word);
 	course->effects |= statement->effect;
-	course->limited |= statement->effect == TURNCTL_NFT_LIMITS ||
-			   statement->effect == TURNCTL_NFT_OTHERWISE;
+	if (adds_within_limits(walk, word, value))
+		course->effects |= TURNCTL_NFT_LIMITS;
+	course->limited |= course->effects & (TURNCTL_NFT_LIMITS | TURNCTL_NFT_OTHERWISE);
 	course->verdict |= statement->then != TURNCTL_NFT_GOES_ON;
 	walk->accepted |= statement->then == TURNCTL_NFT_ACCEPTS;
 	course->ends |= surely && (statement->then == TURNCTL_NFT_ACCEPTS ||

@@ -50,6 +50,10 @@ static const struct turnctl_nft_flow flows[TURNCTL_NFT_WAYS] = {
 	"{'set':{'family':'inet','name':'web','table':'t','type':'inet_service','handle':4,"       \
 	"'elem':[80,443]}},"                                                                       \
 	"{'set':{'family':'inet','name':'none','table':'t','type':'ipv4_addr','handle':5}},"       \
+	"{'set':{'family':'inet','name':'lim','table':'t','type':'inet_service','handle':6,"        \
+	"'size':9,'flags':['dynamic'],'elem':[{'elem':{'val':3478,'limit':{'rate':100,'burst':5,"  \
+	"'per':'second','inv':true}}}],'stmt':[{'limit':{'rate':100,'burst':5,'per':'second',"     \
+	"'inv':true}}]}},"                                                                         \
 	"{'map':{'family':'inet','name':'vm','table':'t','type':'inet_service','handle':7,"        \
 	"'map':'verdict','elem':[[80,{'accept':null}],[3478,{'drop':null}]]}},"
 /* a chain that drops, and one that only counts web servers' packets */
@@ -227,6 +231,7 @@ static const struct match_case {
 	/* sets of ports, with timeouts; concatenations; what is not understood */
 	{ "udp dport @prt", "input", PAYLOAD("udp", "dport", "==", "'@prt'"), CLIENTS, true },
 	{ "udp dport @web", "input", PAYLOAD("udp", "dport", "==", "'@web'"), 0, false },
+	{ "udp dport @lim", "input", PAYLOAD("udp", "dport", "==", "'@lim'"), CLIENTS, false },
 	{ "udp dport @unheard", "input", PAYLOAD("udp", "dport", "==", "'@unheard'"),
 	  CLIENTS | PEERS, false },
 	{ "iifname . udp dport { srv0 . 3478 }", "input",
@@ -314,6 +319,28 @@ static const struct rules_case {
 	{ "remembers", "inet", "in", "filter", "input", "",
 	  "{'set':{'op':'update','elem':{'payload':{'protocol':'ip','field':'saddr'}},"
 	  "'set':'@none'}}", 1, TURNCTL_NFT_NOTES, 10 },
+	/* a limit for each element of a set ends the rule for those that are within it */
+	{ "remembers, limits and drops", "inet", "in", "filter", "input", "",
+	  "{'set':{'op':'update','elem':{'payload':{'protocol':'ip','field':'saddr'}},"
+	  "'set':'@none','stmt':[" COUNTER "," LIMIT "]}}," DROP ";" PORT "," DROP, 2,
+	  TURNCTL_NFT_NOTES | TURNCTL_NFT_LIMITS | TURNCTL_NFT_DROPS, 10 },
+	{ "remembers by quota and drops", "inet", "in", "filter", "input", "",
+	  "{'set':{'op':'update','elem':{'payload':{'protocol':'ip','field':'saddr'}},"
+	  "'set':'@none','stmt':[{'quota':{'val':10,'val_unit':'mbytes','inv':true}}]}}," DROP ";"
+	  PORT "," DROP, 2, TURNCTL_NFT_NOTES | TURNCTL_NFT_LIMITS | TURNCTL_NFT_DROPS, 10 },
+	{ "remembers in a map, limits and drops", "inet", "in", "filter", "input", "",
+	  "{'map':{'op':'update','elem':{'payload':{'protocol':'ip','field':'saddr'}},"
+	  "'data':{'payload':{'protocol':'udp','field':'dport'}},'map':'@vm','stmt':["
+	  "{'ct count':{'val':3,'inv':true}}]}}," DROP ";" PORT "," DROP, 2,
+	  TURNCTL_NFT_NOTES | TURNCTL_NFT_LIMITS | TURNCTL_NFT_DROPS, 10 },
+	{ "remembers in a set that limits, and drops", "inet", "in", "filter", "input", "",
+	  "{'set':{'op':'update','elem':{'payload':{'protocol':'ip','field':'saddr'}},"
+	  "'set':'@lim'}}," DROP ";" PORT "," DROP, 2,
+	  TURNCTL_NFT_NOTES | TURNCTL_NFT_LIMITS | TURNCTL_NFT_DROPS, 10 },
+	{ "remembers, counts and drops", "inet", "in", "filter", "input", "",
+	  "{'set':{'op':'update','elem':{'payload':{'protocol':'ip','field':'saddr'}},"
+	  "'set':'@none','stmt':[" COUNTER "]}}," DROP ";" PORT "," DROP, 1,
+	  TURNCTL_NFT_NOTES | TURNCTL_NFT_DROPS, 10 },
 	{ "does what we do not know", "inet", "in", "filter", "input", "",
 	  PORT ",{'sparkle':{'much':1}}", 1, TURNCTL_NFT_OTHERWISE, 10 },
 	/* NAT sees the first packet only, whatever becomes of the rest */
