@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "nft_field.h"
+
 #define NO TURNCTL_NFT_NO
 #define MAY TURNCTL_NFT_MAY
 #define YES TURNCTL_NFT_YES
@@ -163,6 +165,25 @@ static bool asks_tracking(struct json_object *key)
 	return kind && !strcmp(kind, "ct");
 }
 
+/* Does the statement end the rule for what is not TCP, or not IPv6? The match by which it does is
+ * the kernel's, or one that nft adds and leaves out of its JSON. */
+static bool is_for_others(const struct turnctl_nft_walk *walk, const char *word,
+			  struct json_object *value)
+{
+	struct json_object *key = json_object_object_get(value, "key"), *inner;
+	const char *kind = turnctl_nft_kind(key, &inner), *type = turnctl_nft_text(value, "type");
+	struct turnctl_nft_field field;
+
+	if (!strcmp(word, "synproxy") || !strcmp(word, "reset")) /* an option of TCP */
+		return true;
+	if (!strcmp(word, "reject"))
+		return !strcmp(type, "icmpv6") || !strcmp(type, "tcp reset");
+	if (strcmp(word, "mangle")) /* snat, dnat, tproxy, fwd */
+		return !strcmp(turnctl_nft_text(value, "family"), "ip6");
+	turnctl_nft_field_read(&field, key, walk->flow, &walk->place);
+	return field.kind == TURNCTL_NFT_NOT_THERE || (kind && !strcmp(kind, "tcp option"));
+}
+
 /* False if the packet goes no further in this rule. */
 static bool step(struct turnctl_nft_walk *walk, struct course *course,
 		 struct json_object *statement)
@@ -182,6 +203,8 @@ static bool step(struct turnctl_nft_walk *walk, struct course *course,
 		act_by_map(walk, course, value);
 	} else if (!strcmp(word, "xt")) {
 		act_as_iptables(walk, course, value);
+	} else if (is_for_others(walk, word, value)) {
+		course->reaches = NO;
 	} else {
 		act(walk, course, word, value, course->reaches);
 	}
