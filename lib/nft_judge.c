@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "nft_judge.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -35,7 +36,7 @@ static enum turnctl_nft_answer stands(struct json_object *chain,
 			list ? json_object_array_get_idx(devices, i) : devices);
 
 		for (j = 0; name && j < flow->devices; j++)
-			if (!strcmp(name, flow->device[j]))
+			if (!fnmatch(name, flow->device[j], 0)) /* "eth*" since nft 1.1.4 */
 				return flow->devices == 1 ? YES : MAY;
 	}
 	return NO;
