@@ -56,9 +56,11 @@ static void judge_chain(struct turnctl_nft_walk *walk, struct json_object *chain
 
 	if (!strcmp(walk->place.family, "bridge")) /* some devices may be ports of none */
 		reach = turnctl_nft_least(reach, MAY);
+	walk->place.first_only = !strcmp(turnctl_nft_text(chain, "type"), "nat");
+	if (walk->place.first_only && walk->flow->way == TURNCTL_NFT_TO_CLIENTS)
+		reach = NO; /* they are replies */
 	if (reach == NO)
 		return;
-	walk->place.first_only = !strcmp(turnctl_nft_text(chain, "type"), "nat");
 	walk->iptables = is_iptables(walk->place.family, name, turnctl_nft_text(chain, "hook"));
 	walk->accepted = false;
 	walk->done = json_object_new_object();

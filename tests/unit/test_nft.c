@@ -383,6 +383,8 @@ static const struct rules_case {
 	  TURNCTL_NFT_TRANSLATES, 11 },
 	{ "masquerades", "ip", "post", "nat", "postrouting", "",
 	  META("oifname", "==", "'srv0'") ",{'masquerade':null}", 1, TURNCTL_NFT_TRANSLATES, 10 },
+	{ "translates what is sent to clients", "ip", "post", "nat", "postrouting", "",
+	  PAYLOAD("udp", "sport", "==", "3478") ",{'masquerade':null}", 0, 0, 0 },
 	{ "masquerades by another device", "ip", "post", "nat", "postrouting", "",
 	  META("oifname", "==", "'wlan0'") ",{'masquerade':null}", 0, 0, 0 },
 	/* what stands before decides */
@@ -504,6 +506,19 @@ static void says_which_way_a_policy_is_missed(void **state)
 	assert_true(is.surely);
 }
 
+/* A connection's first packet is from a client, or from or to a peer. */
+static void says_which_way_nat_is_missed(void **state)
+{
+	static const char masquerade[] = "{'masquerade':null}", redirect[] = "{'redirect':null}";
+
+	(void)state;
+	assert_int_equal(judged("ip", "c", "nat", "postrouting", "", masquerade).ways, TO_PEERS);
+	assert_int_equal(judged("ip", "c", "nat", "prerouting", "", redirect).ways,
+			 CLIENTS | PEERS);
+	assert_int_equal(judged("ip", "c", "filter", "postrouting", "", COUNTER).ways,
+			 TO_CLIENTS | TO_PEERS);
+}
+
 static void says_what_is_sure(void **state)
 {
 	static const char vmap[] = "{'vmap':{'key':{'payload':{'protocol':'udp','field':'dport'}},"
@@ -605,6 +620,7 @@ int main(void)
 		cmocka_unit_test(knows_what_a_rule_would_match),
 		cmocka_unit_test(knows_which_rules_are_met),
 		cmocka_unit_test(says_which_way_a_policy_is_missed),
+		cmocka_unit_test(says_which_way_nat_is_missed),
 		cmocka_unit_test(says_what_is_sure),
 		cmocka_unit_test(walks_each_chain_once),
 		cmocka_unit_test(survives_what_makes_no_sense),
