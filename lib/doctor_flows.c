@@ -31,10 +31,12 @@ static int read_addresses(struct nl_cache **addresses)
 	return code;
 }
 
-static void add_device(struct turnctl_nft_flow *flow, const char *name)
+static void add_device(struct turnctl_nft_flow *flow, const char *name, bool port)
 {
-	if (flow->devices < TURNCTL_NFT_DEVICES)
-		snprintf(flow->device[flow->devices++], IFNAMSIZ, "%s", name);
+	if (flow->devices == TURNCTL_NFT_DEVICES)
+		return;
+	flow->port[flow->devices] = port;
+	snprintf(flow->device[flow->devices++], IFNAMSIZ, "%s", name);
 }
 
 /* Too many are counted all the same. */
@@ -45,19 +47,22 @@ static void add_address(struct turnctl_nft_flow *flow, __u32 address)
 	flow->addresses++;
 }
 
-/* The stack takes what comes by a port of a bond or bridge for its master's. */
-static void add_masters(struct turnctl_nft_flow *flow, int master, bool *bridge)
+/* The device and its masters: the stack takes what comes by a port of a bond or bridge for that
+ * one's. */
+static void add_devices(struct turnctl_nft_flow *flow, const struct turnctl_link *link,
+			bool *bridge)
 {
-	struct turnctl_link link;
+	struct turnctl_link device = *link, master;
 	int depth;
 
-	for (depth = 0; master && depth < TURNCTL_MASTERS; depth++) {
-		if (turnctl_link_by_index(master, &link, NULL))
-			return;
-		add_device(flow, link.name);
-		*bridge |= !strcmp(link.kind, "bridge");
-		master = link.master;
+	for (depth = 0; device.master && depth < TURNCTL_MASTERS; depth++) {
+		if (turnctl_link_by_index(device.master, &master, NULL))
+			break;
+		add_device(flow, device.name, turnctl_link_has_ports(master.kind));
+		*bridge |= !strcmp(master.kind, "bridge");
+		device = master;
 	}
+	add_device(flow, device.name, false);
 }
 
 static bool is_of_flow(const struct turnctl_nft_flow *flow, int ifindex)
@@ -109,8 +114,7 @@ static void add_flow(const struct turnctl_doctor *doctor, struct turnctl_doctor_
 
 		if (clients && patient->role != TURN_ROLE_CLIENT)
 			continue;
-		add_device(flow, patient->link.name);
-		add_masters(flow, patient->link.master, &flows->bridge);
+		add_devices(flow, &patient->link, &flows->bridge);
 	}
 	if (address)
 		add_address(flow, ntohl(address));

@@ -43,12 +43,8 @@ static void read_link(struct rtnl_link *from, struct turnctl_link *to)
 	to->master = rtnl_link_get_master(from);
 }
 
-
-/* Is a port's frame to this host addressed to the device that it is a port of? Not in a VRF. */
-static bool lends_mac(struct rtnl_link *master)
+bool turnctl_link_has_ports(const char *kind)
 {
-	const char *kind = rtnl_link_get_type(master);
-
 	return kind && (!strcmp(kind, "bridge") || !strcmp(kind, "bond") || !strcmp(kind, "team"));
 }
 
@@ -65,7 +61,8 @@ static void take_mac_of_master(struct nl_sock *sk, struct turnctl_link *link)
 		if (rtnl_link_get_kernel(sk, master, NULL, &found))
 			return;
 		mac = rtnl_link_get_addr(found);
-		master = lends_mac(found) ? rtnl_link_get_master(found) : -1;
+		master = turnctl_link_has_ports(rtnl_link_get_type(found))
+				 ? rtnl_link_get_master(found) : -1;
 		if (master >= 0 && mac && nl_addr_get_len(mac) == sizeof(link->mac))
 			memcpy(link->mac, nl_addr_get_binary_addr(mac), sizeof(link->mac));
 		rtnl_link_put(found);

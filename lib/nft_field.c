@@ -65,9 +65,9 @@ static void set_address(struct turnctl_nft_field *field, const struct turnctl_nf
 }
 
 /* A packet that arrives has no device to leave by yet, and the server's own never came by one: then
- * the name is empty. */
+ * the name is empty. For the stack, what has ports stands for them. */
 static void set_device(struct turnctl_nft_field *field, const struct turnctl_nft_flow *flow,
-		       bool in)
+		       const struct turnctl_nft_place *place, bool in)
 {
 	int i;
 
@@ -76,7 +76,8 @@ static void set_device(struct turnctl_nft_field *field, const struct turnctl_nft
 		field->name[field->count++] = "";
 	else
 		for (i = 0; i < flow->devices; i++)
-			field->name[field->count++] = flow->device[i];
+			if (place->ports || !flow->port[i])
+				field->name[field->count++] = flow->device[i];
 }
 
 static void set_payload(struct turnctl_nft_field *field, struct json_object *payload,
@@ -109,12 +110,12 @@ static void set_payload(struct turnctl_nft_field *field, struct json_object *pay
 }
 
 static void set_meta(struct turnctl_nft_field *field, const char *key,
-		     const struct turnctl_nft_flow *flow)
+		     const struct turnctl_nft_flow *flow, const struct turnctl_nft_place *place)
 {
 	if (!strcmp(key, "iif") || !strcmp(key, "iifname"))
-		set_device(field, flow, true);
+		set_device(field, flow, place, true);
 	else if (!strcmp(key, "oif") || !strcmp(key, "oifname"))
-		set_device(field, flow, false);
+		set_device(field, flow, place, false);
 	else if (!strcmp(key, "l4proto"))
 		set_word(field, "udp");
 	else if (!strcmp(key, "protocol"))
@@ -157,7 +158,7 @@ void turnctl_nft_field_read(struct turnctl_nft_field *field, struct json_object 
 	if (!strcmp(kind, "payload"))
 		set_payload(field, value, flow);
 	else if (!strcmp(kind, "meta") && word)
-		set_meta(field, word, flow);
+		set_meta(field, word, flow, place);
 	else if (!strcmp(kind, "ct") && word && !strcmp(word, "state"))
 		set_state(field, flow, place);
 }

@@ -10,6 +10,12 @@
 #define MAY TURNCTL_NFT_MAY
 #define YES TURNCTL_NFT_YES
 
+/* The hooks of a device; those of family inet come here, too. */
+static bool is_at_device(const char *hook)
+{
+	return !strcmp(hook, "ingress") || !strcmp(hook, "egress");
+}
+
 /* Does the chain stand where the flow's packets pass: YES, or MAY if its devices are not told? */
 static enum turnctl_nft_answer stands(struct json_object *chain,
 				      const struct turnctl_nft_flow *flow)
@@ -27,7 +33,7 @@ static enum turnctl_nft_answer stands(struct json_object *chain,
 		hooks++;
 	if (!*hooks)
 		return NO;
-	if (strcmp(hook, "ingress") && strcmp(hook, "egress"))
+	if (!is_at_device(hook))
 		return YES;
 	if (!devices)
 		return MAY;
@@ -53,15 +59,18 @@ static void judge_chain(struct turnctl_nft_walk *walk, struct json_object *chain
 {
 	enum turnctl_nft_answer reach = stands(chain, walk->flow);
 	const char *name = turnctl_nft_text(chain, "name");
+	const char *hook = turnctl_nft_text(chain, "hook");
+	bool bridge = !strcmp(walk->place.family, "bridge");
 
-	if (!strcmp(walk->place.family, "bridge")) /* some devices may be ports of none */
+	if (bridge) /* some devices may be ports of none */
 		reach = turnctl_nft_least(reach, MAY);
 	walk->place.first_only = !strcmp(turnctl_nft_text(chain, "type"), "nat");
 	if (walk->place.first_only && walk->flow->way == TURNCTL_NFT_TO_CLIENTS)
 		reach = NO; /* they are replies */
 	if (reach == NO)
 		return;
-	walk->iptables = is_iptables(walk->place.family, name, turnctl_nft_text(chain, "hook"));
+	walk->place.ports = bridge || is_at_device(hook);
+	walk->iptables = is_iptables(walk->place.family, name, hook);
 	walk->accepted = false;
 	walk->done = json_object_new_object();
 	if (!turnctl_nft_walk(walk, name, reach, 0) && !walk->accepted &&

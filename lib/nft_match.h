@@ -32,6 +32,7 @@ struct turnctl_nft_flow {
 	enum turnctl_nft_way way;
 	__u16 low, high; /* ports */
 	char device[TURNCTL_NFT_DEVICES][IFNAMSIZ]; /* by which they come, or leave */
+	bool port[TURNCTL_NFT_DEVICES]; /* of one of them: a bridge, bond or team */
 	int devices;
 	__u32 address[TURNCTL_NFT_ADDRESSES]; /* host order; none: any */
 	int addresses;
@@ -41,6 +42,7 @@ struct turnctl_nft_flow {
 struct turnctl_nft_place {
 	struct json_object *sets; /* "FAMILY TABLE @NAME": a set or map; may be NULL */
 	const char *family, *table;
+	bool ports;      /* packets are still, or already, at a port of a bridge or bond */
 	bool first_only; /* only the first packet of a connection comes here: a nat chain */
 	bool untracked;  /* some rule takes packets out of connection tracking */
 };

@@ -34,6 +34,14 @@ static const struct turnctl_nft_flow flows[TURNCTL_NFT_WAYS] = {
 	  .device = { "srv0" }, .devices = 1, .address = { SERVER, RELAY }, .addresses = 2 },
 };
 
+/* Clients behind p1, a port of bond0, which is one of br0. */
+static const struct turnctl_nft_flow port_flows[] = {
+	{ .way = TURNCTL_NFT_FROM_CLIENTS, .low = LISTENER, .high = LISTENER,
+	  .device = { "p1", "bond0", "br0" }, .port = { true, true }, .devices = 3 },
+	{ .way = TURNCTL_NFT_TO_CLIENTS, .low = LISTENER, .high = LISTENER,
+	  .device = { "p1", "bond0", "br0" }, .port = { true, true }, .devices = 3 },
+};
+
 #define CLIENTS (1 << TURNCTL_NFT_FROM_CLIENTS)
 #define PEERS (1 << TURNCTL_NFT_FROM_PEERS)
 #define TO_PEERS (1 << TURNCTL_NFT_TO_PEERS)
@@ -88,9 +96,10 @@ struct verdict {
 	long handle; /* of the first */
 };
 
-/* What is met in a chain with @rules, each an array of statements, separated by ';'. */
-static struct verdict judged(const char *family, const char *name, const char *type,
-			     const char *hook, const char *more, const char *rules)
+/* What @packets meet in a chain with @rules, each an array of statements, separated by ';'. */
+static struct verdict judged_of(const struct turnctl_nft_flow *packets, int count, bool bridge,
+				const char *family, const char *name, const char *type,
+				const char *hook, const char *more, const char *rules)
 {
 	struct turnctl_nft_meeting list[16];
 	struct json_object *ruleset;
@@ -110,7 +119,7 @@ static struct verdict judged(const char *family, const char *name, const char *t
 	}
 	snprintf(at, end - at, "]}");
 	ruleset = parse(text);
-	verdict.count = turnctl_nft_judge(ruleset, flows, TURNCTL_NFT_WAYS, false, list, 16);
+	verdict.count = turnctl_nft_judge(ruleset, packets, count, bridge, list, 16);
 	if (verdict.count) {
 		verdict.ways = list[0].ways;
 		verdict.effects = list[0].effects;
@@ -119,6 +128,12 @@ static struct verdict judged(const char *family, const char *name, const char *t
 	}
 	json_object_put(ruleset);
 	return verdict;
+}
+
+static struct verdict judged(const char *family, const char *name, const char *type,
+			     const char *hook, const char *more, const char *rules)
+{
+	return judged_of(flows, TURNCTL_NFT_WAYS, false, family, name, type, hook, more, rules);
 }
 
 /* ---- one match and a drop behind it ---------------------------------------------------------- */
@@ -539,6 +554,49 @@ static void says_what_is_sure(void **state)
 	assert_true(judged("netdev", "in", "filter", "ingress", ",'dev':'srv0'", DROP).surely);
 }
 
+/* The stack knows a port of a bond or bridge by its master's name only; before, it has its own. */
+static void knows_ports_by_their_masters(void **state)
+{
+	static const struct {
+		const char *rule, *family, *hook, *more, *match;
+		unsigned int ways;
+		bool surely;
+	} cases[] = {
+		{ "iifname br0", "inet", "input", "", META("iifname", "==", "'br0'"), CLIENTS,
+		  true },
+		{ "iifname p1", "inet", "input", "", META("iifname", "==", "'p1'"), 0, false },
+		{ "iifname bond0", "ip", "prerouting", "", META("iifname", "==", "'bond0'"), 0,
+		  false },
+		{ "iifname != br0", "ip", "input", "", META("iifname", "!=", "'br0'"), 0, false },
+		{ "oifname br0", "ip", "output", "", META("oifname", "==", "'br0'"), TO_CLIENTS,
+		  true },
+		{ "oifname p1", "ip", "postrouting", "", META("oifname", "==", "'p1'"), 0, false },
+		{ "iifname p1", "bridge", "input", "", META("iifname", "==", "'p1'"), CLIENTS,
+		  false },
+		{ "iifname p1", "netdev", "ingress", ",'dev':'p1'", META("iifname", "==", "'p1'"),
+		  CLIENTS, false },
+		{ "iifname p1", "inet", "ingress", ",'dev':'p1'", META("iifname", "==", "'p1'"),
+		  CLIENTS, false },
+		{ "oifname p1", "netdev", "egress", ",'dev':'p1'", META("oifname", "==", "'p1'"),
+		  TO_CLIENTS, false },
+	};
+	struct verdict is;
+	char rules[256];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		snprintf(rules, sizeof(rules), "%s," DROP, cases[i].match);
+		is = judged_of(port_flows, 2, true, cases[i].family, "c", "filter", cases[i].hook,
+			       cases[i].more, rules);
+		if (is.ways != cases[i].ways || is.surely != cases[i].surely)
+			fail_msg("%s drop, at %s %s: ways %x%s, not %x%s", cases[i].rule,
+				 cases[i].family, cases[i].hook, is.ways,
+				 is.surely ? " surely" : "", cases[i].ways,
+				 cases[i].surely ? " surely" : "");
+	}
+}
+
 /* 16 chains, each of which jumps four times to the next: four thousand million ways to go. */
 static void walks_each_chain_once(void **state)
 {
@@ -622,6 +680,7 @@ int main(void)
 		cmocka_unit_test(says_which_way_a_policy_is_missed),
 		cmocka_unit_test(says_which_way_nat_is_missed),
 		cmocka_unit_test(says_what_is_sure),
+		cmocka_unit_test(knows_ports_by_their_masters),
 		cmocka_unit_test(walks_each_chain_once),
 		cmocka_unit_test(survives_what_makes_no_sense),
 		cmocka_unit_test(names_effects),
