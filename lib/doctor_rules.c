@@ -101,9 +101,16 @@ static void tell_nftables(const struct turnctl_doctor *doctor)
 	struct turnctl_nft nft;
 	int used = turnctl_nft_in_use();
 
-	if (used <= 0) {
+	if (!used) {
 		turnctl_doctor_tell(doctor, TURNCTL_FINE, "nftables", "nftables", NULL,
-				    used ? "the kernel has none" : "it has no tables");
+				    "it has no tables");
+		return;
+	}
+	if (used < 0) {
+		turnctl_doctor_tell(doctor, TURNCTL_WARNING, "nftables", "nftables",
+				    "try again, or look at 'nft list ruleset'",
+				    "the kernel does not tell whether it has tables, whose rules "
+				    "relayed packets would not meet: %s", strerror(-used));
 		return;
 	}
 	if (turnctl_nft_read(&nft, &err)) {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <netlink/errno.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
 #include <stdint.h>
@@ -13,6 +14,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "netlink.h"
+
 /* ---- is there anything to read? -------------------------------------------------------------- */
 
 static int count_table(struct nl_msg *msg, void *data)
@@ -20,6 +23,13 @@ static int count_table(struct nl_msg *msg, void *data)
 	(void)msg;
 	++*(int *)data;
 	return NL_OK;
+}
+
+/* Without nfnetlink there is no such protocol (EPROTONOSUPPORT), and without nf_tables nobody who
+ * takes the message (EINVAL). */
+static bool is_missing(int code)
+{
+	return code == -NLE_PROTO_MISMATCH || code == -NLE_INVAL;
 }
 
 int turnctl_nft_in_use(void)
@@ -39,7 +49,9 @@ int turnctl_nft_in_use(void)
 	if (code >= 0)
 		code = nl_recvmsgs_default(sock);
 	nl_socket_free(sock);
-	return code < 0 ? -EIO : tables > 0;
+	if (code < 0 && !is_missing(code))
+		return -turnctl_netlink_errno(code);
+	return tables > 0;
 }
 
 /* ---- libnftables ----------------------------------------------------------------------------- */

@@ -16,7 +16,7 @@ struct turnctl_nft {
 	char *text;                  /* as `nft -s -a list ruleset` */
 };
 
-/* Has the kernel any nftables table here? A negative errno if it cannot be asked. */
+/* Has the kernel any nftables table here? A negative errno if it does not tell. */
 int turnctl_nft_in_use(void);
 
 /*

@@ -2,7 +2,7 @@
 /*
  * Which nftables rules would have met what turnctl relays: nft_match.h, nft_rules.h, nft_judge.h.
  * The rules are as libnftables 1.0.6 prints them (`nft -j list ruleset`), each beside the rule as
- * it was typed.
+ * it was typed. And what is made of a kernel that does not tell: nft.h.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,10 +10,16 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <errno.h>
+#include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "nft.h"
 #include "nft_judge.h"
 
 #define LISTENER 3478
@@ -672,6 +678,27 @@ static void names_effects(void **state)
 						       sizeof(small)), "transla");
 }
 
+/* Who may not ask is not told that there are none. */
+static void hears_that_it_may_not_ask(void **state)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER), status;
+	pid_t child;
+
+	(void)state;
+	if (fd < 0)
+		skip(); /* there are none */
+	close(fd);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child)
+		_exit(!geteuid() && setuid(65534) ? 255 : -turnctl_nft_in_use());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 255)
+		skip(); /* nobody else to be */
+	assert_int_equal(WEXITSTATUS(status), EPERM);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -684,6 +711,7 @@ int main(void)
 		cmocka_unit_test(walks_each_chain_once),
 		cmocka_unit_test(survives_what_makes_no_sense),
 		cmocka_unit_test(names_effects),
+		cmocka_unit_test(hears_that_it_may_not_ask),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
