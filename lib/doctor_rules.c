@@ -70,14 +70,15 @@ static void tell_ruleset(const struct turnctl_doctor *doctor, const struct turnc
 {
 	struct turnctl_nft_meeting *list = calloc(MEETINGS, sizeof(*list));
 	struct turnctl_doctor_flows *flows = calloc(1, sizeof(*flows));
-	int count = 0, warned = 0, tracked = 0, i;
+	int count = 0, listed, warned = 0, tracked = 0, i;
 
 	if (list && flows) {
 		turnctl_doctor_flows(doctor, flows);
 		count = turnctl_nft_judge(nft->ruleset, flows->flow, flows->count, flows->bridge,
 					  list, MEETINGS);
 	}
-	for (i = 0; i < count; i++) {
+	listed = count > MEETINGS ? MEETINGS : count;
+	for (i = 0; i < listed; i++) {
 		bool tracks = list[i].effects == TURNCTL_NFT_TRACKS;
 
 		if (!tracks || !tracked++)
@@ -88,6 +89,11 @@ static void tell_ruleset(const struct turnctl_doctor *doctor, const struct turnc
 		turnctl_doctor_tell(doctor, TURNCTL_WARNING, "nftables", "nftables",
 				    "try again, or look at 'nft list ruleset'",
 				    "cannot tell which rules relayed packets would meet");
+	else if (count > listed)
+		turnctl_doctor_tell(doctor, TURNCTL_WARNING, "nftables", "nftables",
+				    "'nft list ruleset' lists them all",
+				    "relayed packets would match more rules than the %d that "
+				    "doctor lists", MEETINGS);
 	else if (!warned)
 		turnctl_doctor_tell(doctor, TURNCTL_FINE, "nftables", "nftables", NULL,
 				    "no rule does anything to packets that are relayed");

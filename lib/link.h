@@ -28,8 +28,8 @@ struct turnctl_link {
 	char kind[16]; /* rtnl link kind ("veth", "vlan", "bridge", ...), "" for hardware */
 };
 
-/* Does a device of this kind stand for its ports, with its name and MAC address? Bridge, bond, team;
- * a VRF does not. @kind may be NULL. */
+/* Does a device of this kind stand for its ports, with its name and MAC address? A bridge, bond or
+ * team does, a VRF does not. @kind may be NULL. */
 bool turnctl_link_has_ports(const char *kind);
 
 /* One device by name or by index. -ENODEV when there is none (the message names it). */

@@ -147,5 +147,5 @@ int turnctl_nft_judge(struct json_object *ruleset, const struct turnctl_nft_flow
 	}
 	json_object_put(walk.rules);
 	json_object_put(walk.place.sets);
-	return walk.count;
+	return walk.count + walk.more;
 }

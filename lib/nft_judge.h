@@ -11,7 +11,8 @@
 
 /*
  * Fills @list (@room) with what the packets of @flows would meet, each rule once, in the order of
- * the ruleset, which is { "nftables": [...] } as `nft -j list ruleset` prints it; returns how many.
+ * the ruleset, which is { "nftables": [...] } as `nft -j list ruleset` prints it; returns how many,
+ * @room + 1 if there are more.
  * @bridge: are the devices ports of a bridge, so that the rules of family bridge matter?
  */
 int turnctl_nft_judge(struct json_object *ruleset, const struct turnctl_nft_flow *flows, int count,

@@ -45,8 +45,10 @@ void turnctl_nft_meet(struct turnctl_nft_walk *walk, const char *chain, long han
 		    !strcmp(m->family, walk->place.family))
 			break;
 	}
-	if (i == walk->room)
+	if (i == walk->room) {
+		walk->more = true;
 		return;
+	}
 	m = &walk->list[i];
 	if (i == walk->count) {
 		walk->count++;

@@ -23,6 +23,7 @@ struct turnctl_nft_walk {
 	bool accepted; /* some rule may have accepted */
 	struct turnctl_nft_meeting *list;
 	int room, count;
+	bool more; /* are met than there is room for */
 };
 
 /*

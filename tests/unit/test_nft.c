@@ -64,7 +64,7 @@ static const struct turnctl_nft_flow port_flows[] = {
 	"{'set':{'family':'inet','name':'web','table':'t','type':'inet_service','handle':4,"       \
 	"'elem':[80,443]}},"                                                                       \
 	"{'set':{'family':'inet','name':'none','table':'t','type':'ipv4_addr','handle':5}},"       \
-	"{'set':{'family':'inet','name':'lim','table':'t','type':'inet_service','handle':6,"        \
+	"{'set':{'family':'inet','name':'lim','table':'t','type':'inet_service','handle':6,"       \
 	"'size':9,'flags':['dynamic'],'elem':[{'elem':{'val':3478,'limit':{'rate':100,'burst':5,"  \
 	"'per':'second','inv':true}}}],'stmt':[{'limit':{'rate':100,'burst':5,'per':'second',"     \
 	"'inv':true}}]}},"                                                                         \
@@ -364,7 +364,7 @@ static const struct rules_case {
 	  TURNCTL_NFT_NOTES | TURNCTL_NFT_DROPS, 10 },
 	{ "does what we do not know", "inet", "in", "filter", "input", "",
 	  PORT ",{'sparkle':{'much':1}}", 1, TURNCTL_NFT_OTHERWISE, 10 },
-	/* statements for IPv6 and TCP, whose match is not in JSON: the rule ends, its chain goes on */
+	/* statements for IPv6 and TCP, whose match is not in JSON: the rule ends, and no more */
 	{ "translates IPv6", "inet", "pre", "nat", "prerouting", "",
 	  "{'dnat':{'family':'ip6','addr':'2001:db8::1'}};" PORT ",{'dnat':{'family':'ip',"
 	  "'addr':'10.0.0.1'}}", 1, TURNCTL_NFT_TRANSLATES, 11 },
@@ -377,11 +377,11 @@ static const struct rules_case {
 	  "{'mangle':{'key':{'payload':{'protocol':'ip6','field':'dscp'}},'value':'cs1'}}," DROP ";"
 	  PAYLOAD("udp", "sport", "==", "3478") "," COUNTER, 1, TURNCTL_NFT_COUNTS, 11 },
 	{ "sets a port of TCP", "inet", "out", "filter", "output", "",
-	  "{'mangle':{'key':{'payload':{'protocol':'tcp','field':'dport'}},'value':80}}," DROP, 0, 0,
-	  0 },
-	{ "sets an option of TCP", "inet", "out", "filter", "output", "",
-	  "{'mangle':{'key':{'tcp option':{'name':'maxseg','field':'size'}},'value':1000}}," DROP, 0,
+	  "{'mangle':{'key':{'payload':{'protocol':'tcp','field':'dport'}},'value':80}}," DROP, 0,
 	  0, 0 },
+	{ "sets an option of TCP", "inet", "out", "filter", "output", "",
+	  "{'mangle':{'key':{'tcp option':{'name':'maxseg','field':'size'}},'value':1000}}," DROP,
+	  0, 0, 0 },
 	{ "takes an option from TCP", "inet", "out", "filter", "output", "",
 	  "{'reset':{'tcp option':{'name':'sack-perm'}}}," DROP, 0, 0, 0 },
 	{ "answers for TCP", "inet", "in", "filter", "input", "",
@@ -630,6 +630,27 @@ static void walks_each_chain_once(void **state)
 	json_object_put(ruleset);
 }
 
+/* The same rule for another way takes no room. */
+static void says_when_there_are_more_than_fit(void **state)
+{
+	char text[] = "{'nftables':[{'chain':{'family':'ip','table':'t','name':'c','type':'filter',"
+		      "'hook':'input'}},{'rule':{'family':'ip','table':'t','chain':'c','handle':1,"
+		      "'expr':[" COUNTER "]}},{'rule':{'family':'ip','table':'t','chain':'c',"
+		      "'handle':2,'expr':[" COUNTER "]}},{'rule':{'family':'ip','table':'t',"
+		      "'chain':'c','handle':3,'expr':[" COUNTER "]}}]}";
+	struct json_object *ruleset = parse(text);
+	struct turnctl_nft_meeting list[3] = {};
+
+	(void)state;
+	assert_int_equal(turnctl_nft_judge(ruleset, flows, TURNCTL_NFT_WAYS, false, list, 2), 3);
+	assert_int_equal(list[1].handle, 2);
+	assert_int_equal(list[2].handle, 0);
+	assert_int_equal(turnctl_nft_judge(ruleset, flows, TURNCTL_NFT_WAYS, false, list, 3), 3);
+	assert_int_equal(list[2].handle, 3);
+	assert_int_equal(turnctl_nft_judge(ruleset, flows, TURNCTL_NFT_WAYS, false, list, 1), 2);
+	json_object_put(ruleset);
+}
+
 /* Nothing that libnftables could ever print may be worse than not understood. */
 static void survives_what_makes_no_sense(void **state)
 {
@@ -657,7 +678,7 @@ static void survives_what_makes_no_sense(void **state)
 
 		ruleset = parse(text);
 		assert_in_range(turnctl_nft_judge(ruleset, flows, TURNCTL_NFT_WAYS, true, list, 2),
-				0, 2);
+				0, 3);
 		json_object_put(ruleset);
 		free(text);
 	}
@@ -709,6 +730,7 @@ int main(void)
 		cmocka_unit_test(says_what_is_sure),
 		cmocka_unit_test(knows_ports_by_their_masters),
 		cmocka_unit_test(walks_each_chain_once),
+		cmocka_unit_test(says_when_there_are_more_than_fit),
 		cmocka_unit_test(survives_what_makes_no_sense),
 		cmocka_unit_test(names_effects),
 		cmocka_unit_test(hears_that_it_may_not_ask),
