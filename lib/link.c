@@ -2,7 +2,9 @@
 #include "link.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/ethtool.h>
 #include <linux/if_arp.h>
 #include <linux/if_ether.h>
@@ -16,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -261,11 +264,45 @@ int turnctl_link_hides_tags(const struct turnctl_link *link, char names[TURNCTL_
 
 /* ---- queues ---------------------------------------------------------------------------------- */
 
+/* A sysfs of this network namespace, which the one at /sys need not be. */
+static int own_sysfs(void)
+{
+	int fs = fsopen("sysfs", FSOPEN_CLOEXEC), mount = -1;
+
+	if (fs >= 0 && !fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		mount = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	if (fs >= 0)
+		close(fs);
+	return mount;
+}
+
+/* How many transmit queues are in use; -1 if it cannot be told. */
+static int transmit_queues(const struct turnctl_link *link)
+{
+	int sysfs = own_sysfs(), fd, count = 0;
+	char path[IFNAMSIZ + 32];
+	struct dirent *entry;
+	DIR *dir = NULL;
+
+	snprintf(path, sizeof(path), "class/net/%s/queues", link->name);
+	fd = openat(sysfs, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (sysfs >= 0)
+		close(sysfs);
+	if (fd >= 0)
+		dir = fdopendir(fd);
+	if (!dir)
+		return -1;
+	while ((entry = readdir(dir)))
+		count += !strncmp(entry->d_name, "tx-", 3);
+	closedir(dir);
+	return count;
+}
+
 int turnctl_link_queues(const struct turnctl_link *link, struct turnctl_queues *queues)
 {
 	struct ethtool_drvinfo driver = { .cmd = ETHTOOL_GDRVINFO };
 	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
-	int code = ethtool(link, &driver);
+	int code = ethtool(link, &driver), transmit;
 
 	if (!code)
 		code = ethtool(link, &channels);
@@ -274,5 +311,7 @@ int turnctl_link_queues(const struct turnctl_link *link, struct turnctl_queues *
 	snprintf(queues->driver, sizeof(queues->driver), "%.31s", driver.driver);
 	queues->now = channels.combined_count;
 	queues->most = channels.max_combined;
+	transmit = transmit_queues(link);
+	queues->transmit = transmit < 0 ? queues->now : (unsigned int)transmit;
 	return 0;
 }

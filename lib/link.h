@@ -70,6 +70,7 @@ int turnctl_link_hides_tags(const struct turnctl_link *link, char names[TURNCTL_
 struct turnctl_queues {
 	char driver[32];
 	unsigned int now, most; /* pairs of them, "combined" of ethtool -l */
+	unsigned int transmit;  /* those that the stack transmits by; as now, if it cannot be told */
 };
 
 /* A negative errno if the driver does not tell. */

@@ -367,12 +367,26 @@ case_virtio_two_nics() {
 		relays_there
 		detach
 	done
+	[[ $install == --fused ]] || behind_a_filter
 	# virtio_net would take queues for XDP that it does not have, and the kernel crash
 	if ((most > $(nproc) && most < 2 * $(nproc) + 1)); then
 		in_use srv1 "$most"
-		attach_refused 1 "srv1 has $most of at most $most queues in use, .*'ethtool -L srv1 combined $(nproc)'" srv0 --relay srv1
+		queues_refused
+		on_server xdp-filter load srv1 --mode native
+		queues_refused
+		on_server xdp-filter unload srv1
 	fi
 	relays_there --mode skb
+}
+queues_refused() {
+	attach_refused 1 "srv1 has $most of at most $most queues in use, .*'ethtool -L srv1 combined $(nproc)'" srv0 --relay srv1
+}
+# whose program has been given queues already
+behind_a_filter() {
+	on_server xdp-filter load srv1 --mode native
+	relays_there
+	detach
+	on_server xdp-filter unload srv1
 }
 # "combined" is left unchanged with an error, if it is that already
 in_use() { on_server ethtool -L "$1" combined "$2" || [[ $(on_server ethtool -l "$1" | sed -n '/^Current/,$s/^Combined:[[:space:]]*//p') == "$2" ]]; }
