@@ -65,6 +65,20 @@ static void add_devices(struct turnctl_nft_flow *flow, const struct turnctl_link
 	add_device(flow, device.name, false);
 }
 
+/* The drivers of its ports do a bond's work, before the stack and past it. */
+static void add_ports(struct turnctl_nft_flow *flow, int bond)
+{
+	struct turnctl_link *links;
+	size_t count, i;
+
+	if (turnctl_links_read(&links, &count, NULL))
+		return;
+	for (i = 0; i < count; i++)
+		if (links[i].master == bond)
+			add_device(flow, links[i].name, true);
+	free(links);
+}
+
 static bool is_of_flow(const struct turnctl_nft_flow *flow, int ifindex)
 {
 	char name[IFNAMSIZ];
@@ -115,6 +129,8 @@ static void add_flow(const struct turnctl_doctor *doctor, struct turnctl_doctor_
 		if (clients && patient->role != TURN_ROLE_CLIENT)
 			continue;
 		add_devices(flow, &patient->link, &flows->bridge);
+		if (turnctl_patient_by_ports(patient))
+			add_ports(flow, patient->link.ifindex);
 	}
 	if (address)
 		add_address(flow, ntohl(address));

@@ -4,6 +4,7 @@
 #define TURNCTL_DOCTOR_PARTS_H
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "device.h"
 #include "doctor.h"
@@ -14,6 +15,13 @@ struct turnctl_patient {
 	const struct turnctl_device_state *state; /* NULL: it is not attached */
 	enum turn_role role; /* of one that is not attached: client, which does everything */
 };
+
+/* In native mode a bond's ports do it all, past what they have of qdiscs, filters and rules. */
+static inline bool turnctl_patient_by_ports(const struct turnctl_patient *patient)
+{
+	return !strcmp(patient->link.kind, "bond") &&
+	       (!patient->state || patient->state->chain.mode == TURN_NATIVE);
+}
 
 struct turnctl_doctor {
 	const struct turnctl_doctor_wish *wish;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* doctor: queues and filters of traffic control, which relayed packets are sent past. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "doctor_parts.h"
@@ -20,6 +21,12 @@ static bool is_plain(const struct turnctl_traffic_qdisc *qdisc)
 	return false;
 }
 
+/* One of a multi-queue device's is told for all. */
+static bool is_same(const struct turnctl_traffic_qdisc *a, const struct turnctl_traffic_qdisc *b)
+{
+	return !strcmp(a->kind, b->kind) && a->paces == b->paces;
+}
+
 static void tell_qdiscs(const struct turnctl_doctor *doctor, const char *device,
 			const struct turnctl_traffic *tc)
 {
@@ -28,7 +35,7 @@ static void tell_qdiscs(const struct turnctl_doctor *doctor, const char *device,
 
 	for (i = 0; i < tc->qdiscs; i++) {
 		qdisc = &tc->qdisc[i];
-		for (j = 0; j < i && strcmp(tc->qdisc[j].kind, qdisc->kind); j++)
+		for (j = 0; j < i && !is_same(&tc->qdisc[j], qdisc); j++)
 			;
 		if (is_plain(qdisc) || j < i)
 			continue;
@@ -68,19 +75,32 @@ static void tell_filters(const struct turnctl_doctor *doctor, const char *device
 	}
 }
 
-void turnctl_doctor_queues(const struct turnctl_doctor *doctor,
-			   const struct turnctl_patient *patient)
+static void tell_traffic(const struct turnctl_doctor *doctor, const struct turnctl_link *link)
 {
-	const char *device = patient->link.name;
 	struct turnctl_error err;
 	struct turnctl_traffic tc;
 
-	if (turnctl_traffic_read(patient->link.ifindex, &tc, &err)) {
-		turnctl_doctor_tell(doctor, TURNCTL_WARNING, "qdisc", device,
+	if (turnctl_traffic_read(link->ifindex, &tc, &err)) {
+		turnctl_doctor_tell(doctor, TURNCTL_WARNING, "qdisc", link->name,
 				    "look at 'tc qdisc show' and 'tc filter show'", "%s",
 				    err.text);
 		return;
 	}
-	tell_qdiscs(doctor, device, &tc);
-	tell_filters(doctor, device, &tc);
+	tell_qdiscs(doctor, link->name, &tc);
+	tell_filters(doctor, link->name, &tc);
+}
+
+void turnctl_doctor_queues(const struct turnctl_doctor *doctor,
+			   const struct turnctl_patient *patient)
+{
+	struct turnctl_link *links;
+	size_t count, i;
+
+	tell_traffic(doctor, &patient->link);
+	if (!turnctl_patient_by_ports(patient) || turnctl_links_read(&links, &count, NULL))
+		return;
+	for (i = 0; i < count; i++)
+		if (links[i].master == patient->link.ifindex)
+			tell_traffic(doctor, &links[i]);
+	free(links);
 }

@@ -200,8 +200,12 @@ case_bond() {
 	fails_over
 	lab_wait 30 reaches_bridge || fail "nothing passes: $A"
 	relays_or_beats 5
+	on_server tc qdisc add dev srv0 root tbf rate 100mbit burst 100k latency 10ms
+	doctor_says 4
+	doctor_has warning qdisc srv0 tbf            # a port's, past which the bond sends
 	detach
 	relays_there --mode skb
+	doctor_says 0
 }
 # Each port by itself: after a failure the next heartbeat shows the new way.
 case_bond_ports() {
