@@ -32,7 +32,7 @@ struct turnctl_doctor_wish {
 	const char *instance;
 	const char *const *device; /* by name; none: those that are attached */
 	int devices;
-	__u16 relay_low, relay_high; /* the server's relay ports; 0: RFC 8656's, and those in use */
+	__u16 relay_low, relay_high; /* the server's relay ports; 0: RFC 8656's; those in use too */
 	void (*tell)(const struct turnctl_finding *finding, void *data);
 	void *data;
 };

@@ -4,6 +4,7 @@
 
 #include "device_check.h"
 #include "doctor_parts.h"
+#include "egress.h"
 #include "hint.h"
 #include "names.h"
 #include "probe.h"
@@ -66,6 +67,15 @@ static void tell_before(const struct turnctl_doctor *doctor, const char *device,
 			    "what is relayed, too", program->name, program->id, program->priority);
 }
 
+/* Would it be behind the first of turnctl's? libxdp sorts by priority, then by name. */
+static bool is_behind(const struct turnctl_chain_program *program,
+		      const struct turnctl_chain_stage *first)
+{
+	return program->priority > first->priority ||
+	       (program->priority == first->priority &&
+		strcmp(program->name, turnctl_program_name(first->program)) > 0);
+}
+
 static void tell_fit(const struct turnctl_doctor *doctor, const struct turnctl_link *link,
 		     enum turn_mode mode)
 {
@@ -74,10 +84,12 @@ static void tell_fit(const struct turnctl_doctor *doctor, const struct turnctl_l
 		.role = TURN_ROLE_CLIENT, .fused = !doctor->chains, .prio = TURN_PRIO,
 		.instance = doctor->wish->instance,
 	};
+	struct turnctl_chain_stage list[TURNCTL_CHAIN_STAGES];
 	struct turnctl_chain chain;
 	struct turnctl_error err;
 	int code, i;
 
+	turnctl_chain_stages(&plan, list);
 	code = turnctl_chain_read(link->ifindex, 0, &chain, &err);
 	if (!code && !doctor->chains && chain.count && !chain.program[0].owner) {
 		turnctl_doctor_tell(doctor, TURNCTL_PROBLEM, "programs", link->name,
@@ -87,7 +99,8 @@ static void tell_fit(const struct turnctl_doctor *doctor, const struct turnctl_l
 				    chain.program[0].id);
 		return;
 	}
-	if (code || turnctl_chain_check(&plan, &err)) {
+	if (code || turnctl_chain_check(&plan, &err) ||
+	    turnctl_egress_check(link->ifindex, link->name, 0, &err)) {
 		turnctl_doctor_tell(doctor, TURNCTL_PROBLEM, "programs", link->name, NULL, "%s",
 				    err.text);
 		return;
@@ -95,7 +108,7 @@ static void tell_fit(const struct turnctl_doctor *doctor, const struct turnctl_l
 	for (i = 0; i < chain.count; i++) {
 		if (chain.program[i].owner)
 			continue;
-		if (chain.program[i].priority > TURN_PRIO)
+		if (is_behind(&chain.program[i], &list[0]))
 			tell_behind(doctor, link->name, &chain.program[i], false);
 		else
 			tell_before(doctor, link->name, &chain.program[i]);

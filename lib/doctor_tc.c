@@ -112,6 +112,7 @@ static void read_tcx(struct turnctl_traffic *tc, int ifindex, bool egress)
 int turnctl_traffic_read(int ifindex, struct turnctl_traffic *tc, struct turnctl_error *err)
 {
 	struct reader reader = { .tc = tc, .ifindex = ifindex };
+	struct turnctl_qdisc qdisc;
 	int code, egress;
 	__u32 hook;
 
@@ -119,9 +120,13 @@ int turnctl_traffic_read(int ifindex, struct turnctl_traffic *tc, struct turnctl
 	code = turnctl_tc_dump(RTM_GETQDISC, ifindex, 0, take_qdisc, &reader);
 	for (egress = 0; egress < 2 && !code; egress++) {
 		reader.egress = egress;
-		/* a device without such a qdisc has no filters, and the dump is empty */
+		/* a device without such a qdisc has no filters, and the dump is empty; ingress
+		 * would show the filters that it has, again */
 		hook = TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS);
-		code = turnctl_tc_dump(RTM_GETTFILTER, ifindex, hook, take_filter, &reader);
+		if (!egress || turnctl_qdisc_find(ifindex, &qdisc) ||
+		    strcmp(qdisc.kind, "ingress"))
+			code = turnctl_tc_dump(RTM_GETTFILTER, ifindex, hook, take_filter,
+					       &reader);
 		read_tcx(tc, ifindex, egress);
 	}
 	return code ? turnctl_fail_errno(err, -code, "cannot read the qdiscs and filters of "

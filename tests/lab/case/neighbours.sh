@@ -332,6 +332,9 @@ case_neighbours_in_the_way() {
 	ends
 	on_server tc qdisc add dev srv0 ingress
 	on_server tc filter add dev srv0 ingress pref 10 protocol ip u32 match u32 0 0 classid 1:1
+	doctor_says "$(nb_has_tcx && echo 4 || echo 1)" srv0
+	doctor_only 1 filter                         # its filters are at ingress alone
+	nb_has_tcx || doctor_has problem programs srv0 "qdisc 'ingress' where turn_egress needs clsact"
 	nb_in_the_way "srv0 has the qdisc 'ingress' where turn_egress needs clsact, .*'tc qdisc del dev srv0 ingress' removes it"
 	on_server tc qdisc del dev srv0 ingress
 	on_server tc qdisc add dev srv0 egress_block 77 clsact
