@@ -71,7 +71,7 @@ run_compilers() {
 	neighbours_clsact=('neighbours_*' doctor_xdp_behind)
 	neighbours_tcx=('neighbours_*' '!neighbours_uses_our_clsact' 'doctor_*')
 	neighbours_some=(neighbours_programs neighbours_ahead doctor_xdp_behind)
-	devices_all=('veth*' 'vlan*' 'bridge*' 'bond*' 'macvlan*' ipvlan vrf team tap server_in_a_container 'two_servers*'
+	devices_all=('veth*' '!veth_begins*' 'vlan*' 'bridge*' 'bond*' 'macvlan*' ipvlan vrf team tap server_in_a_container 'two_servers*'
 		'device_names*' 'device_moves*')
 	devices_some=('veth_begins*' bond bond_ports team vrf)
 	devices_few=(bond)
@@ -79,7 +79,7 @@ run_compilers() {
 	wires=(--wire virtio-net-pci,queues=4 --wire virtio-net-pci,queues=4
 		--wire virtio-net-pci,ctrl_guest_offloads=off --wire e1000e)
 	# The newest of all: libxdp, xdp-tools, nftables, coturn
-	newest=('relays_in_layout_*' refresh0_stops_relaying upgrade_under_load order_native order_at_once_native
+	newest=('relays_in_layout_*' refresh0_stops_relaying upgrade_under_load 'order_*'
 		neighbours_programs 'doctor_rules*')
 	too_old=(kernel_too_old)
 }
