@@ -468,6 +468,7 @@ case_kernel_too_old() {
 	done
 	[[ ! -e /sys/fs/bpf/turnctl/$instance ]] || fail "pins are left"
 	[[ $(on_server ip -d link show dev srv0) != *prog/xdp* ]] || fail "a program is left"
+	gives 1 '^problem +kernel: turnctl needs Linux 6\.1 or newer' doctor srv0
 	# what asks for nothing of the kernel works
 	gives 3 'nothing is attached' status
 	gives 3 'nothing is attached' detach --all
