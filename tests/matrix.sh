@@ -88,12 +88,12 @@ run_compilers() {
 # time and whichever is done takes the next.
 vms=(
 	"6.1:chain       bookworm         bookworm chain_all"
+	"7.x:sid         trixie-backports sid      newest"
 	"7.x:orders      trixie-backports trixie   orders"
 	"6.12:orders     trixie           trixie   orders"
 	"6.1:orders      bookworm         bookworm orders"
 	"6.12:neighbours trixie           trixie   neighbours_tcx"
 	"6.1:devices     bookworm         bookworm devices_all"
-	"7.x:sid         trixie-backports sid      newest"
 	"6.1:neighbours  bookworm         bookworm neighbours_clsact"
 	"6.12:cards      trixie           trixie   cards"
 	"6.1:cards       bookworm         bookworm cards"
