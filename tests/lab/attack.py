@@ -21,6 +21,7 @@ Besides turn.py's commands:
   fill CLIENT COUNT PEERADDR            as many ChannelBinds, to as many ports: granted
   pretend CLIENT HOW ECHO RELAY BAD     has an echo service say that CLIENT has channel 0x4000 to BAD by RELAY, another
 """
+import errno
 import os
 import socket
 import struct
@@ -55,9 +56,19 @@ class Wire:
         self.sock, self.mac = packet_socket(netns, dev), bytes.fromhex(mac.replace(":", ""))
         self.own = self.sock.getsockname()[4]
 
+    def put(self, frame):
+        for _ in range(1000):                    # the far end's queue is full: nothing was sent
+            try:
+                return self.sock.send(frame)
+            except OSError as e:
+                if e.errno != errno.ENOBUFS:
+                    raise
+                time.sleep(0.001)
+        raise Wrong("the far end takes no more")
+
     def send(self, source, to, data, mac=None, tag=b"", **how):
         for packet in datagram(source, to, data, ident=int.from_bytes(os.urandom(2), "big"), **how):
-            self.sock.send((mac or self.mac) + self.own + tag + b"\x08\0" + packet)
+            self.put((mac or self.mac) + self.own + tag + b"\x08\0" + packet)
 
 
 def do_wire(name, at, dev, mac):
@@ -168,7 +179,7 @@ def do_stain(name, number, peer, up, down, seconds):
 
 def do_lag(name, peer, good, wire, seconds):
     client, row, wire = clients[name], turn.rows[peer], wires[wire]
-    wire.sock.send(wire.mac + wire.own + b"\x08\0" + needs_fragments(client.sock.getsockname(), client.server))
+    wire.put(wire.mac + wire.own + b"\x08\0" + needs_fragments(client.sock.getsockname(), client.server))
     end_of_it = time.monotonic() + float(seconds)
     while time.monotonic() < end_of_it:
         for i, at in enumerate(row):
@@ -187,7 +198,7 @@ def do_flood(wire, source, to, count):
     for i in range(int(count)):
         struct.pack_into("!H", frame, 34, 1024 + i % 50)
         struct.pack_into("!QI", frame, 50, random_base, i)
-        wire.sock.send(frame)
+        wire.put(frame)
     return {"ok": True, "sent": int(count)}
 
 
@@ -257,7 +268,7 @@ def do_pretend(name, how, echo, relay, bad):
         settle()
 
     if ask == "cut":
-        wire.sock.send(wire.mac + wire.own + b"\x08\0" + needs_fragments(source, to))
+        wire.put(wire.mac + wire.own + b"\x08\0" + needs_fragments(source, to))
     act("allocate", UDP_FLAGS, attribute(RELAYED, xored(*relay)) + attribute(LIFETIME, struct.pack("!I", 600)))
     act("bind", bind_attributes(0x4000, bad), b"")
     for _ in range(3):                           # and the proof, by both services
