@@ -18,6 +18,7 @@ struct reader {
 	struct turnctl_traffic *tc;
 	int ifindex;
 	bool egress;
+	bool ingress_only; /* it has the qdisc ingress */
 };
 
 static void copy_text(char *to, size_t size, struct nlattr *from)
@@ -33,15 +34,18 @@ static int take_qdisc(struct nl_msg *msg, void *data)
 	const struct tcmsg *header = nlmsg_data(nlh);
 	struct reader *reader = data;
 	struct turnctl_traffic_qdisc *qdisc;
+	char kind[sizeof(qdisc->kind)];
 
 	if (nlh->nlmsg_type != RTM_NEWQDISC || header->tcm_ifindex != reader->ifindex ||
-	    reader->tc->qdiscs == TURNCTL_TRAFFIC_MOST ||
 	    nlmsg_parse(nlh, sizeof(*header), attr, TCA_MAX, NULL) < 0)
 		return NL_OK;
-	qdisc = &reader->tc->qdisc[reader->tc->qdiscs];
-	copy_text(qdisc->kind, sizeof(qdisc->kind), attr[TCA_KIND]);
-	if (!strcmp(qdisc->kind, "clsact") || !strcmp(qdisc->kind, "ingress"))
+	copy_text(kind, sizeof(kind), attr[TCA_KIND]);
+	reader->ingress_only |= !strcmp(kind, "ingress");
+	if (!strcmp(kind, "clsact") || !strcmp(kind, "ingress") ||
+	    reader->tc->qdiscs == TURNCTL_TRAFFIC_MOST)
 		return NL_OK;
+	qdisc = &reader->tc->qdisc[reader->tc->qdiscs];
+	memcpy(qdisc->kind, kind, sizeof(kind));
 	qdisc->handle = header->tcm_handle;
 	if (!strcmp(qdisc->kind, "fq") && attr[TCA_OPTIONS] &&
 	    !nla_parse_nested(fq, TCA_FQ_MAX, attr[TCA_OPTIONS], NULL) &&
@@ -112,7 +116,6 @@ static void read_tcx(struct turnctl_traffic *tc, int ifindex, bool egress)
 int turnctl_traffic_read(int ifindex, struct turnctl_traffic *tc, struct turnctl_error *err)
 {
 	struct reader reader = { .tc = tc, .ifindex = ifindex };
-	struct turnctl_qdisc qdisc;
 	int code, egress;
 	__u32 hook;
 
@@ -123,8 +126,7 @@ int turnctl_traffic_read(int ifindex, struct turnctl_traffic *tc, struct turnctl
 		/* a device without such a qdisc has no filters, and the dump is empty; ingress
 		 * would show the filters that it has, again */
 		hook = TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS);
-		if (!egress || turnctl_qdisc_find(ifindex, &qdisc) ||
-		    strcmp(qdisc.kind, "ingress"))
+		if (!egress || !reader.ingress_only)
 			code = turnctl_tc_dump(RTM_GETTFILTER, ifindex, hook, take_filter,
 					       &reader);
 		read_tcx(tc, ifindex, egress);
