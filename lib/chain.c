@@ -146,6 +146,14 @@ const char *turnctl_chain_ip_word(enum turn_mode mode)
 
 /* ---- planning -------------------------------------------------------------------------------- */
 
+bool turnctl_chain_after(const struct turnctl_chain_program *program,
+			 const struct turnctl_chain_stage *stage)
+{
+	return program->priority > stage->priority ||
+	       (program->priority == stage->priority &&
+		strcmp(program->name, turnctl_program_name(stage->program)) > 0);
+}
+
 int turnctl_chain_stages(const struct turnctl_chain_plan *plan,
 			 struct turnctl_chain_stage list[TURNCTL_CHAIN_STAGES])
 {

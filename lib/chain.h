@@ -94,12 +94,17 @@ const struct turnctl_chain_program *turnctl_chain_blinds(const struct turnctl_ch
  */
 int turnctl_chain_detach(int ifindex, const char *device, __u32 id, struct turnctl_error *err);
 
-/* What a plan would attach, in order; returns how many. */
+/* A program that a plan would attach. */
 struct turnctl_chain_stage {
 	enum turnctl_program program;
 	unsigned int priority; /* 0: not in a dispatcher */
 };
 
+/* Does @program run after @stage would? libxdp sorts by priority, then by name. */
+bool turnctl_chain_after(const struct turnctl_chain_program *program,
+			 const struct turnctl_chain_stage *stage);
+
+/* What a plan would attach, in order; returns how many. */
 int turnctl_chain_stages(const struct turnctl_chain_plan *plan,
 			 struct turnctl_chain_stage list[TURNCTL_CHAIN_STAGES]);
 

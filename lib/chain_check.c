@@ -75,18 +75,16 @@ static int refuse_unchained(const struct turnctl_chain_plan *plan, const struct 
 			    turnctl_chain_ip_word(chain->mode));
 }
 
-/* libxdp sorts by priority, then by name. Whoever runs before the last of ours can hide packets. */
+/* Whoever runs before the last of ours can hide packets. */
 static int check_sight(const struct turnctl_chain_plan *plan, const struct turnctl_chain *chain,
 		       const struct turnctl_chain_stage *last, struct turnctl_error *err)
 {
-	const char *name = turnctl_program_name(last->program);
 	int i;
 
 	for (i = 0; i < chain->count; i++) {
 		const struct turnctl_chain_program *p = &chain->program[i];
 
-		if (p->owner || p->passes || p->priority > last->priority ||
-		    (p->priority == last->priority && strcmp(p->name, name) > 0))
+		if (p->owner || p->passes || turnctl_chain_after(p, last))
 			continue;
 		return turnctl_fail(err, EBUSY,
 				    "%s runs XDP program '%s' (id %u) at priority %u, which hands "

@@ -131,7 +131,7 @@ int turnctl_device_check(const struct turnctl_instance *instance, const struct t
 			 const struct turnctl_device_state *state, turnctl_problem_fn *told,
 			 void *arg)
 {
-	struct ear ear = {.told = told, .arg = arg};
+	struct ear ear = { .told = told, .arg = arg };
 
 	check(instance, config, state, &ear);
 	return ear.count;

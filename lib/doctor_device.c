@@ -67,15 +67,6 @@ static void tell_before(const struct turnctl_doctor *doctor, const char *device,
 			    "what is relayed, too", program->name, program->id, program->priority);
 }
 
-/* Would it be behind the first of turnctl's? libxdp sorts by priority, then by name. */
-static bool is_behind(const struct turnctl_chain_program *program,
-		      const struct turnctl_chain_stage *first)
-{
-	return program->priority > first->priority ||
-	       (program->priority == first->priority &&
-		strcmp(program->name, turnctl_program_name(first->program)) > 0);
-}
-
 static void tell_fit(const struct turnctl_doctor *doctor, const struct turnctl_link *link,
 		     enum turn_mode mode)
 {
@@ -108,7 +99,7 @@ static void tell_fit(const struct turnctl_doctor *doctor, const struct turnctl_l
 	for (i = 0; i < chain.count; i++) {
 		if (chain.program[i].owner)
 			continue;
-		if (is_behind(&chain.program[i], &list[0]))
+		if (turnctl_chain_after(&chain.program[i], &list[0]))
 			tell_behind(doctor, link->name, &chain.program[i], false);
 		else
 			tell_before(doctor, link->name, &chain.program[i]);
