@@ -66,17 +66,11 @@ static void add_devices(struct turnctl_nft_flow *flow, const struct turnctl_link
 }
 
 /* The drivers of its ports do a bond's work, before the stack and past it. */
-static void add_ports(struct turnctl_nft_flow *flow, int bond)
+static int add_port(const struct turnctl_link *port, void *flow,
+		    struct turnctl_error *err __attribute__((unused)))
 {
-	struct turnctl_link *links;
-	size_t count, i;
-
-	if (turnctl_links_read(&links, &count, NULL))
-		return;
-	for (i = 0; i < count; i++)
-		if (links[i].master == bond)
-			add_device(flow, links[i].name, true);
-	free(links);
+	add_device(flow, port->name, true);
+	return 0;
 }
 
 static bool is_of_flow(const struct turnctl_nft_flow *flow, int ifindex)
@@ -129,8 +123,8 @@ static void add_flow(const struct turnctl_doctor *doctor, struct turnctl_doctor_
 		if (clients && patient->role != TURN_ROLE_CLIENT)
 			continue;
 		add_devices(flow, &patient->link, &flows->bridge);
-		if (turnctl_patient_by_ports(patient))
-			add_ports(flow, patient->link.ifindex);
+		if (turnctl_patient_native(patient))
+			turnctl_link_each_port(&patient->link, add_port, flow, NULL);
 	}
 	if (address)
 		add_address(flow, ntohl(address));

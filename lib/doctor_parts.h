@@ -4,7 +4,6 @@
 #define TURNCTL_DOCTOR_PARTS_H
 
 #include <stdbool.h>
-#include <string.h>
 
 #include "device.h"
 #include "doctor.h"
@@ -16,11 +15,11 @@ struct turnctl_patient {
 	enum turn_role role; /* of one that is not attached: client, which does everything */
 };
 
-/* In native mode a bond's ports do it all, past what they have of qdiscs, filters and rules. */
-static inline bool turnctl_patient_by_ports(const struct turnctl_patient *patient)
+/* Is it attached in native mode, or would be? Then a bond's ports do it all, past what they have of
+ * qdiscs, filters and rules. */
+static inline bool turnctl_patient_native(const struct turnctl_patient *patient)
 {
-	return !strcmp(patient->link.kind, "bond") &&
-	       (!patient->state || patient->state->chain.mode == TURN_NATIVE);
+	return !patient->state || patient->state->chain.mode == TURN_NATIVE;
 }
 
 struct turnctl_doctor {

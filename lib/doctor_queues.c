@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* doctor: queues and filters of traffic control, which relayed packets are sent past. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "doctor_parts.h"
@@ -90,17 +89,17 @@ static void tell_traffic(const struct turnctl_doctor *doctor, const struct turnc
 	tell_filters(doctor, link->name, &tc);
 }
 
+static int tell_port(const struct turnctl_link *port, void *doctor,
+		     struct turnctl_error *err __attribute__((unused)))
+{
+	tell_traffic(doctor, port);
+	return 0;
+}
+
 void turnctl_doctor_queues(const struct turnctl_doctor *doctor,
 			   const struct turnctl_patient *patient)
 {
-	struct turnctl_link *links;
-	size_t count, i;
-
 	tell_traffic(doctor, &patient->link);
-	if (!turnctl_patient_by_ports(patient) || turnctl_links_read(&links, &count, NULL))
-		return;
-	for (i = 0; i < count; i++)
-		if (links[i].master == patient->link.ifindex)
-			tell_traffic(doctor, &links[i]);
-	free(links);
+	if (turnctl_patient_native(patient))
+		turnctl_link_each_port(&patient->link, tell_port, (void *)doctor, NULL);
 }

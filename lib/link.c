@@ -262,7 +262,40 @@ int turnctl_link_hides_tags(const struct turnctl_link *link, char names[TURNCTL_
 	return ret ? TURNCTL_TAGS_OFFLOADED : TURNCTL_TAGS_IN_FRAME;
 }
 
+int turnctl_link_each_port(const struct turnctl_link *bond, turnctl_port_fn *each, void *data,
+			   struct turnctl_error *err)
+{
+	struct turnctl_link *links;
+	size_t count, i;
+	int code;
+
+	if (strcmp(bond->kind, "bond"))
+		return 0;
+	code = turnctl_links_read(&links, &count, err);
+	for (i = 0; !code && i < count; i++)
+		if (links[i].master == bond->ifindex)
+			code = each(&links[i], data, err);
+	free(links);
+	return code;
+}
+
 /* ---- queues ---------------------------------------------------------------------------------- */
+
+int turnctl_link_queues(const struct turnctl_link *link, struct turnctl_queues *queues)
+{
+	struct ethtool_drvinfo driver = { .cmd = ETHTOOL_GDRVINFO };
+	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
+	int code = ethtool(link, &driver);
+
+	if (!code)
+		code = ethtool(link, &channels);
+	if (code)
+		return code;
+	snprintf(queues->driver, sizeof(queues->driver), "%.31s", driver.driver);
+	queues->now = channels.combined_count;
+	queues->most = channels.max_combined;
+	return 0;
+}
 
 /* A sysfs of this network namespace, which the one at /sys need not be. */
 static int own_sysfs(void)
@@ -276,8 +309,7 @@ static int own_sysfs(void)
 	return mount;
 }
 
-/* How many transmit queues are in use; -1 if it cannot be told. */
-static int transmit_queues(const struct turnctl_link *link)
+int turnctl_link_transmit_queues(const struct turnctl_link *link)
 {
 	int sysfs = own_sysfs(), fd, count = 0;
 	char path[IFNAMSIZ + 32];
@@ -296,22 +328,4 @@ static int transmit_queues(const struct turnctl_link *link)
 		count += !strncmp(entry->d_name, "tx-", 3);
 	closedir(dir);
 	return count;
-}
-
-int turnctl_link_queues(const struct turnctl_link *link, struct turnctl_queues *queues)
-{
-	struct ethtool_drvinfo driver = { .cmd = ETHTOOL_GDRVINFO };
-	struct ethtool_channels channels = { .cmd = ETHTOOL_GCHANNELS };
-	int code = ethtool(link, &driver), transmit;
-
-	if (!code)
-		code = ethtool(link, &channels);
-	if (code)
-		return code;
-	snprintf(queues->driver, sizeof(queues->driver), "%.31s", driver.driver);
-	queues->now = channels.combined_count;
-	queues->most = channels.max_combined;
-	transmit = transmit_queues(link);
-	queues->transmit = transmit < 0 ? queues->now : (unsigned int)transmit;
-	return 0;
 }

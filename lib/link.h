@@ -40,6 +40,14 @@ int turnctl_link_by_index(int ifindex, struct turnctl_link *link, struct turnctl
  * frees (NULL after an error). */
 int turnctl_links_read(struct turnctl_link **list, size_t *count, struct turnctl_error *err);
 
+typedef int turnctl_port_fn(const struct turnctl_link *port, void *data,
+			    struct turnctl_error *err);
+
+/* Of a bond, calls @each for every port, until one returns not 0, which is returned; other devices
+ * have none. */
+int turnctl_link_each_port(const struct turnctl_link *bond, turnctl_port_fn *each, void *data,
+			   struct turnctl_error *err);
+
 /* Room for the names of VLAN devices: three, and how many more. */
 #define TURNCTL_VLAN_NAMES 96
 
@@ -70,10 +78,12 @@ int turnctl_link_hides_tags(const struct turnctl_link *link, char names[TURNCTL_
 struct turnctl_queues {
 	char driver[32];
 	unsigned int now, most; /* pairs of them, "combined" of ethtool -l */
-	unsigned int transmit;  /* those that the stack transmits by; as now, if it cannot be told */
 };
 
 /* A negative errno if the driver does not tell. */
 int turnctl_link_queues(const struct turnctl_link *link, struct turnctl_queues *queues);
+
+/* How many queues the stack transmits by; -1 if it cannot be told. */
+int turnctl_link_transmit_queues(const struct turnctl_link *link);
 
 #endif

@@ -3,33 +3,12 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <bpf/libbpf.h>
 
 #include "log.h"
 #include "probe.h"
-
-/* Of a bond, calls @check for each port, until one is refused; of other devices there are none. */
-static int each_port(const struct turnctl_link *bond,
-		     int (*check)(const struct turnctl_link *port, const void *data,
-				  struct turnctl_error *err),
-		     const void *data, struct turnctl_error *err)
-{
-	struct turnctl_link *links;
-	size_t count, i;
-	int code;
-
-	if (strcmp(bond->kind, "bond"))
-		return 0;
-	code = turnctl_links_read(&links, &count, err);
-	for (i = 0; !code && i < count; i++)
-		if (links[i].master == bond->ifindex)
-			code = check(&links[i], data, err);
-	free(links);
-	return code;
-}
 
 /* ---- no native XDP --------------------------------------------------------------------------- */
 
@@ -99,15 +78,18 @@ static int check_tags(const struct turnctl_link *link, struct turnctl_error *err
  * panic. While a program is there, XDP's own are among those in use, but not among those that the
  * stack transmits by (virtnet_xdp_set()).
  */
-static int check_queues(const struct turnctl_link *link, const void *data __attribute__((unused)),
+static int check_queues(const struct turnctl_link *link, void *data __attribute__((unused)),
 			struct turnctl_error *err)
 {
 	unsigned int cpus = libbpf_num_possible_cpus();
 	struct turnctl_queues queues;
+	int transmit;
 
 	if (turnctl_link_queues(link, &queues) || strcmp(queues.driver, "virtio_net") ||
-	    queues.now > queues.transmit || queues.now <= cpus ||
-	    queues.now + cpus <= queues.most)
+	    queues.now <= cpus || queues.now + cpus <= queues.most)
+		return 0;
+	transmit = turnctl_link_transmit_queues(link);
+	if (transmit >= 0 && (unsigned int)transmit < queues.now)
 		return 0;
 	return turnctl_fail(err, EOPNOTSUPP,
 			    "%s has %u of at most %u queues in use, on %u CPUs: virtio_net would "
@@ -140,7 +122,7 @@ int turnctl_suited(const struct turnctl_link *link, enum turn_mode mode, struct 
 	if (!code && mode == TURN_NATIVE)
 		code = check_queues(link, NULL, err);
 	if (!code && mode == TURN_NATIVE)
-		code = each_port(link, check_queues, NULL, err);
+		code = turnctl_link_each_port(link, check_queues, NULL, err);
 	return code;
 }
 
@@ -222,7 +204,7 @@ static int loses(const struct turnctl_link *link, const struct trial *trial,
 				      "'ethtool -K FAR-END gro on', or an XDP program)");
 }
 
-static int check_transmits(const struct turnctl_link *link, const void *data,
+static int check_transmits(const struct turnctl_link *link, void *data,
 			   struct turnctl_error *err)
 {
 	const struct trial *trial = data;
@@ -245,8 +227,8 @@ static int check_transmits(const struct turnctl_link *link, const void *data,
 /* A bond hands a frame to one of its ports, and takes another at any time. */
 static int check_all(const struct turnctl_link *link, const __u8 *mac, struct turnctl_error *err)
 {
-	const struct trial port = { .bond = link->name, .mac = mac }, self = { .mac = mac };
-	int code = each_port(link, check_transmits, &port, err);
+	struct trial port = { .bond = link->name, .mac = mac }, self = { .mac = mac };
+	int code = turnctl_link_each_port(link, check_transmits, &port, err);
 
 	return code ? code : check_transmits(link, &self, err);
 }
